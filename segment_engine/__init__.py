@@ -1,0 +1,35 @@
+"""Audience segmentation: one typed rule, the same members on every engine.
+
+    >>> from segment_engine import Engine
+    >>> rule = Engine().rule('totalOrders >= 3 and email ends with "@example.com"')
+    >>> rule.matches({"totalOrders": 5, "email": "ada@example.com"})
+    True
+"""
+
+from segment_engine.diagnostics.diagnostic import Diagnostic, Fix
+from segment_engine.engine import Engine, Rule
+from segment_engine.errors import (
+    OutputError,
+    RuleError,
+    RunError,
+    SchemaError,
+    SegmentError,
+    SourceError,
+)
+from segment_engine.expression.schema import Schema
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Diagnostic",
+    "Engine",
+    "Fix",
+    "OutputError",
+    "Rule",
+    "RuleError",
+    "RunError",
+    "Schema",
+    "SchemaError",
+    "SegmentError",
+    "SourceError",
+]

@@ -1,0 +1,57 @@
+"""Rules run by DuckDB."""
+
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from segment_engine.backends.bind import bind
+from segment_engine.backends.ids import refuse_ids
+from segment_engine.backends.sources import Source, open_for
+from segment_engine.backends.sql import identifier, to_sql
+from segment_engine.errors import SourceError
+from segment_engine.values.moments import Clock
+
+if TYPE_CHECKING:
+    from segment_engine.engine import Rule
+
+
+def compiled(rule: "Rule", clock: Clock, source: Any) -> str:
+    """The rule as one SQL expression over the source's columns, or over the default ones."""
+    columns = None if source is None else open_for([rule], source, None).columns
+    return to_sql(bind(rule.resolved(clock), columns))
+
+
+def check_ids(source: Source, id_column: str) -> None:
+    """Raises RunError where an id is null or stands twice."""
+    name = identifier(id_column)
+    counts = f"count(*), count({name}), count(distinct {name})"
+    rows, present, distinct = _query(source, f"select {counts} from {{}}").to_pylist()[0].values()
+    refuse_ids(id_column, rows - present, present - distinct)
+
+
+def members(rule: "Rule", clock: Clock, source: Source, id_column: str) -> list[Any]:
+    """The ids that the rule keeps, sorted."""
+    where = to_sql(bind(rule.resolved(clock), source.columns))
+    name = identifier(id_column)
+    found = _query(source, f"select {name} from {{}} where {where} order by 1")
+    ids: list[Any] = found.column(0).to_pylist()
+    return ids
+
+
+def count(rule: "Rule", clock: Clock, source: Source) -> int:
+    """How many rows the rule keeps."""
+    where = to_sql(bind(rule.resolved(clock), source.columns))
+    found = _query(source, f"select count(*) from {{}} where {where}")
+    number: int = found.column(0)[0].as_py()
+    return number
+
+
+def _query(source: Source, query: str) -> Any:
+    """The Arrow table of a query in which `{}` stands for the consumers."""
+    before, after = query.split("{}", 1)
+    with source.duckdb() as (connection, relation):
+        try:
+            return connection.sql(f"{before}{relation}{after}").to_arrow_table()
+        except duckdb.Error as fault:
+            reason = str(fault).splitlines()[0]
+            raise SourceError(f"{source.describe} cannot be read: {reason}") from fault

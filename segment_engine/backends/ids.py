@@ -1,0 +1,11 @@
+"""Ids of consumers: each consumer has one, and no two have the same."""
+
+from segment_engine.errors import RunError
+
+
+def refuse_ids(id_column: str, nulls: int, repeated: int) -> None:
+    """Raises RunError where there are null or repeated ids."""
+    if nulls:
+        raise RunError(f"column {id_column!r} has {nulls:,} null ids: every consumer needs one")
+    if repeated:
+        raise RunError(f"column {id_column!r} has {repeated:,} repeated ids: one row a consumer")

@@ -1,0 +1,63 @@
+"""Number literals in a column's own type, so that no engine converts either side.
+
+`x > 2.5` on integers is `x > 2`, `x = 2.5` is never; on decimals the same at the column's scale;
+on floats the literal is rounded to the column's precision.
+"""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+
+from segment_engine.backends.physical import Dec, Float, Int, Physical
+from segment_engine.values.numbers import single
+
+Normal = tuple[str, int | Decimal | float] | bool
+"""The operator and the literal to compare with, or whether every present value is meant."""
+
+_EXACT = Context(prec=120)
+
+
+def normalise(op: str, literal: int | Decimal, physical: Physical) -> Normal:
+    """`x op literal` for values stored as `physical`; False is never, True is always."""
+    match physical:
+        case Float(bits):
+            return op, float(literal) if bits == 64 else single(literal)
+        case Int(bits, signed):
+            low = -(2 ** (bits - 1)) if signed else 0
+            high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
+            return _whole(op, Decimal(literal), low, high)
+        case Dec(precision, scale):
+            limit = 10**precision - 1
+            found = _whole(op, Decimal(literal).scaleb(scale, _EXACT), -limit, limit)
+            if isinstance(found, bool):
+                return found
+            return found[0], Decimal(found[1]).scaleb(-scale, _EXACT)
+        case _:
+            raise TypeError(f"no numbers are stored as {physical}")
+
+
+def _whole(op: str, literal: Decimal, low: int, high: int) -> Normal:
+    floor = int(literal.to_integral_value(ROUND_FLOOR))
+    ceiling = int(literal.to_integral_value(ROUND_CEILING))
+    match op:
+        case "eq":
+            return ("eq", floor) if floor == ceiling and low <= floor <= high else False
+        case "gt":
+            return _bounded(op, floor, floor < low, floor >= high)
+        case "le":
+            return _bounded(op, floor, floor >= high, floor < low)
+        case "ge":
+            return _bounded(op, ceiling, ceiling <= low, ceiling > high)
+        case _:
+            return _bounded(op, ceiling, ceiling > high, ceiling <= low)
+
+
+def _bounded(op: str, bound: int, always: bool, never: bool) -> Normal:
+    if always or never:
+        return always
+    return op, bound
+
+
+def safe_as_double(literal: int | Decimal) -> bool:
+    """Whether comparing any 64-bit integer with the literal in doubles gives the exact answer."""
+    near = Decimal(float(literal))
+    whole = literal == int(literal)
+    return abs(literal) < 2**53 and (near == literal if whole else near != int(near))

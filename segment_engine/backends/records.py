@@ -1,0 +1,240 @@
+"""One consumer in plain Python: the reference for every other engine.
+
+Reads the resolved rule directly, without the binding that the compiled engines share, so that a
+fault there shows as a difference.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from math import isnan
+from typing import Any
+
+from segment_engine.backends.physical import Float
+from segment_engine.backends.reading import Columns
+from segment_engine.expression.nodes import Call, Constant, Expr, Field, fold
+from segment_engine.expression.resolve import AND, EQ, IN, NOT, OR
+from segment_engine.operators.row import Operator, Shape
+from segment_engine.operators.table import operator
+from segment_engine.values.isotime import instant_of, parse_iso
+from segment_engine.values.jsontext import at as json_at
+from segment_engine.values.jsontext import decode
+from segment_engine.values.numbers import aligned, single
+from segment_engine.values.types import Type
+
+Consumer = Mapping[str, Any]
+Evaluate = Callable[[Consumer], Any]
+
+_HAS, _IN_RANGE = operator("has"), operator("in_range")
+
+
+def to_predicate(resolved: Expr, columns: Columns | None = None) -> Callable[[Consumer], bool]:
+    """A function from a consumer (a mapping of source columns) to whether the rule keeps it.
+
+    `columns` tells which columns hold 32-bit floats, against which literals are rounded.
+    """
+    evaluate: Evaluate = fold(resolved, lambda node, args: _compile(node, args, columns))
+    return lambda consumer: bool(evaluate(consumer))
+
+
+def _compile(node: Expr, args: tuple[Evaluate, ...], columns: Columns | None) -> Evaluate:
+    match node:
+        case Constant():
+            value = _plain(node.value)
+            return lambda consumer: value
+        case Field():
+            return _reader(node)
+        case Call():
+            return _call(node, args, columns)
+        case _:
+            raise TypeError(f"unresolved {node!r}")
+
+
+def _call(node: Call, args: tuple[Evaluate, ...], columns: Columns | None) -> Evaluate:
+    op = node.op
+    if op is AND:
+        return lambda consumer: all(part(consumer) for part in args)
+    if op is OR:
+        return lambda consumer: any(part(consumer) for part in args)
+    if op is NOT:
+        part = args[0]
+        return lambda consumer: not part(consumer)
+    function = op.python
+    assert function is not None, op
+    if op.sees_missing:
+        return lambda consumer: function(*[argument(consumer) for argument in args])
+    if _compares_numbers(op, node):
+        return _numeric(node, args, function, columns)
+    return _strict(args, function)
+
+
+def _plain(value: Any) -> Any:
+    """A list of literals as a set of their values."""
+    return frozenset(item.value for item in value) if isinstance(value, tuple) else value
+
+
+def _strict(args: tuple[Evaluate, ...], function: Callable[..., Any]) -> Evaluate:
+    """Missing in, missing out: false for a predicate."""
+    if len(args) == 1:
+        (only,) = args
+        return lambda consumer: None if (x := only(consumer)) is None else function(x)
+
+    def evaluate(consumer: Consumer) -> Any:
+        values = [argument(consumer) for argument in args]
+        return None if None in values else function(*values)
+
+    return evaluate
+
+
+# ---- numbers
+
+
+def _compares_numbers(op: Operator, node: Call) -> bool:
+    family = _family(node.args[0])
+    if op is _HAS:
+        element = node.args[0].type.element  # type: ignore[union-attr]
+        return element is not None and element.family == "number"
+    compares = op.shape is Shape.COMPARE or op in (IN, _IN_RANGE)
+    return compares and family in ("number", "anniversary")
+
+
+def _family(node: Expr) -> str:
+    return node.type.family  # type: ignore[union-attr]
+
+
+def _numeric(
+    node: Call, args: tuple[Evaluate, ...], function: Callable[..., Any], columns: Columns | None
+) -> Evaluate:
+    """Literals compare exactly with exact numbers, rounded with floats."""
+    round_to = single if _is_single(node.args[0], columns) else float
+    left = args[0]
+    if node.op in (IN, _HAS):
+        return _listed(left, node, function, round_to)
+    if isinstance(node.args[1], Constant):
+        exact = [c.value for c in node.args[1:] if isinstance(c, Constant)]
+        rounded = [round_to(value) for value in exact]
+
+        def against_literal(consumer: Consumer) -> Any:
+            x = left(consumer)
+            if x is None:
+                return False
+            return function(x, *(rounded if isinstance(x, float) else exact))
+
+        return against_literal
+    right = args[1]
+
+    def of_two(consumer: Consumer) -> Any:
+        x, y = left(consumer), right(consumer)
+        return x is not None and y is not None and function(*aligned(x, y))
+
+    return of_two
+
+
+def _listed(
+    left: Evaluate, node: Call, function: Callable[..., Any], round_to: Callable[[Any], float]
+) -> Evaluate:
+    wanted = node.args[1]
+    assert isinstance(wanted, Constant)
+    literals = wanted.value if isinstance(wanted.value, tuple) else (wanted,)
+    exact = {item.value for item in literals}
+    rounded = {round_to(item.value) for item in literals}
+    whole_list = node.op is _HAS
+
+    def among(x: Any) -> bool:
+        return x in (rounded if isinstance(x, float) else exact)
+
+    def evaluate(consumer: Consumer) -> bool:
+        x = left(consumer)
+        if x is None:
+            return False
+        return any(map(among, x)) if whole_list else among(x)
+
+    return evaluate
+
+
+def _is_single(node: Expr, columns: Columns | None) -> bool:
+    if columns is None or not isinstance(node, Field):
+        return False
+    return _holds_singles(columns.get(node.spec.column), node)
+
+
+def _holds_singles(stored: Any, node: Field) -> bool:
+    for step in node.path:
+        fields = dict(getattr(stored, "fields", ()))
+        stored = fields.get(step) or getattr(stored, "value", getattr(stored, "element", None))
+    stored = getattr(stored, "element", stored)
+    return isinstance(stored, Float) and stored.bits == 32
+
+
+# ---- reading values
+
+
+def _reader(field: Field) -> Evaluate:
+    column, path = field.spec.column, field.path
+    convert = _CONVERTERS.get(field.type.family) or _list_of(field.type)
+    if not (path or field.spec.open or field.spec.path):
+        if field.spec.type.element is not None:
+            return lambda consumer: convert(_document(consumer.get(column)))
+        return lambda consumer: convert(consumer.get(column))
+    return lambda consumer: convert(json_at(_document(consumer.get(column)), path))
+
+
+def _document(value: Any) -> Any:
+    return decode(value) if isinstance(value, str) else value
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> int | Decimal | float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float):
+        return None if isnan(value) else value
+    if isinstance(value, int):
+        return value
+    if isinstance(value, Decimal):
+        return value if value.is_finite() else _number(float(value))
+    item = getattr(value, "item", None)
+    return _number(item()) if callable(item) else None
+
+
+def _boolean(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _time(value: Any) -> date | int | None:
+    if isinstance(value, datetime):
+        return instant_of(value)
+    if isinstance(value, date):
+        return value
+    return parse_iso(value) if isinstance(value, str) else None
+
+
+def _anything(value: Any) -> Any:
+    """A value of whatever type, None where it is missing."""
+    if isinstance(value, float | Decimal) and isnan(value):
+        return None
+    return value
+
+
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "text": _text,
+    "number": _number,
+    "boolean": _boolean,
+    "time": _time,
+    "any": _anything,
+}
+
+
+def _list_of(kind: Type) -> Callable[[Any], list[Any] | None]:
+    assert kind.element is not None
+    convert = _CONVERTERS[kind.element.family]
+
+    def elements(value: Any) -> list[Any] | None:
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+            return None
+        return [element for element in map(convert, value) if element is not None]
+
+    return elements

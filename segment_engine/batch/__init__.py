@@ -1,0 +1,1 @@
+"""Many audiences over all consumers: materialize, memberships, publishing."""

@@ -1,0 +1,67 @@
+"""Who is in which audience: the result of a run."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+
+from segment_engine.errors import RunError, SegmentError
+
+
+class Memberships:
+    """The members of each audience of one run; immutable.
+
+    `failed` maps the audiences that could not be computed to the error: they have no members
+    here, which is not the same as being empty.
+    """
+
+    def __init__(
+        self,
+        members: Mapping[str, list[Any]],
+        failed: Mapping[str, SegmentError],
+        id_type: pa.DataType | None = None,
+    ) -> None:
+        """Made by `Engine.materialize`."""
+        self._members = dict(members)
+        self._failed = MappingProxyType(dict(failed))
+        self._id_type = id_type
+
+    @property
+    def failed(self) -> Mapping[str, SegmentError]:
+        """The audiences that could not be computed, with their errors."""
+        return self._failed
+
+    def counts(self) -> dict[str, int]:
+        """The number of members of each audience that was computed."""
+        return {key: len(ids) for key, ids in self._members.items()}
+
+    def members(self, key: str) -> list[Any]:
+        """The sorted ids of one audience. Raises its error if it failed, RunError if unknown."""
+        if key in self._failed:
+            raise self._failed[key]
+        if key not in self._members:
+            raise RunError(f"there is no audience {key!r} in this run")
+        return list(self._members[key])
+
+    def to_arrow(self) -> pa.Table:
+        """One row a membership: `consumer_id` and `audience`, in the order of the run."""
+        ids = [pa.array(found, self._id_type) for found in self._members.values()]
+        keys = pa.array(
+            [key for key, found in self._members.items() for _ in found], type=pa.string()
+        )
+        whole = pa.chunked_array(ids, self._id_type or pa.string())
+        return pa.table({"consumer_id": whole, "audience": keys})
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._members
+
+    def __repr__(self) -> str:
+        failed = f", {len(self._failed)} failed" if self._failed else ""
+        return f"<Memberships of {len(self._members)} audiences{failed}>"

@@ -1,0 +1,51 @@
+"""Every error that a user's mistake can raise.
+
+    SegmentError
+      RuleError      a rule is wrong: .diagnostics, .source
+      SchemaError    a schema is wrong
+      SourceError    consumers cannot be read, or do not fit the schema
+      RunError       a run was asked for that cannot be: bad as_of, zone, engine, ids
+      OutputError    results cannot be written
+
+All are ValueErrors as well, and pickle.
+"""
+
+from segment_engine.diagnostics.diagnostic import Diagnostic
+from segment_engine.diagnostics.picture import draw
+
+
+class SegmentError(ValueError):
+    """The root of all errors that segment_engine raises on purpose."""
+
+
+class SchemaError(SegmentError):
+    """A schema is wrong; the message names the field and how to mend it."""
+
+
+class SourceError(SegmentError):
+    """Consumers cannot be read or do not fit the schema; the message names the column."""
+
+
+class RunError(SegmentError):
+    """A run cannot be made as asked: a bad `as_of`, time zone, engine name or id column."""
+
+
+class OutputError(SegmentError):
+    """Results cannot be written; what was there before is untouched."""
+
+
+class RuleError(SegmentError):
+    """A rule is wrong.
+
+    `diagnostics` holds every finding (errors first); `source` is the rule's text, or "" where
+    it came as JSON. `str(error)` is the pictures.
+    """
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...], source: str = "") -> None:
+        super().__init__(diagnostics, source)
+        self.diagnostics = diagnostics
+        self.source = source
+
+    def __str__(self) -> str:
+        shown = [item for item in self.diagnostics if item.severity == "error"]
+        return "\n".join(draw(item, self.source) for item in shown)

@@ -1,0 +1,1 @@
+"""The one typed expression: types, schema, nodes, build (the only constructor), resolve."""

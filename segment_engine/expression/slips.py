@@ -1,0 +1,260 @@
+"""Slips of meaning: what was surely meant is read so, and refused with the text that mends it."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from segment_engine.diagnostics.diagnostic import Diagnostic
+from segment_engine.diagnostics.spans import Place
+from segment_engine.expression.nodes import Call, Constant, Expr, Field
+from segment_engine.expression.spelling import spell
+from segment_engine.operators.row import Operator, Right
+from segment_engine.operators.table import operator
+from segment_engine.values.literals import read_moment, year_moment
+from segment_engine.values.moments import Clock, Duration, Moment, Now, Shifted, WallTime
+from segment_engine.values.numbers import normal, plain
+from segment_engine.values.types import (
+    ANY,
+    BOOLEAN,
+    DATETIME,
+    FAULTY,
+    NULL,
+    NUMBER,
+    TEXT,
+    TRUTH,
+)
+from segment_engine.values.zones import OutOfRange, zone
+
+if TYPE_CHECKING:
+    from segment_engine.expression.build import Builder
+
+FAMILY_TYPE = {"text": TEXT, "number": NUMBER, "boolean": BOOLEAN, "time": DATETIME}
+SCALAR_FAMILIES = frozenset(FAMILY_TYPE)
+
+_MANY = {operator("eq"): operator("in"), operator("contains"): operator("contains_any")}
+_LISTS = {operator("in"), operator("contains_any")}
+_SIGNS = {"$": ("USD", "CAD", "AUD", "NZD", "HKD", "SGD", "MXN"), "€": ("EUR",), "£": ("GBP",)}
+_SIGNS["¥"] = ("JPY", "CNY")
+
+
+def _faulty(span: Place) -> Constant:
+    return Constant(None, FAULTY, span)
+
+
+def null_comparison(
+    build: "Builder", op: Operator, left: Expr, null: Expr, span: Place, negated: bool
+) -> Expr:
+    """`= null` is `is missing`, `!= null` is `exists`."""
+    if op is not operator("eq") or left.type.family in ("faulty", "truth", "null"):
+        build.log.error(
+            "null-comparison",
+            f"`{op.words[0]}` cannot be asked of null",
+            null.span,
+            help="ask `is missing` or `exists`",
+        )
+        return _faulty(span)
+    word = "exists" if negated else "is missing"
+    build.log.slip("null-comparison", f"null is asked for with `{word}`", span, _spelt(left, word))
+    exists = build.predicate(operator("exists"), [left], span, negated=not negated)
+    return exists
+
+
+def _spelt(left: Expr, rest: str) -> str:
+    return f"{spell(left)} {rest}"
+
+
+def repeated_values(build: "Builder", op: Operator, parts: list[Expr]) -> list[Expr]:
+    """`country = "US" or "CA"` is `country in ("US", "CA")`."""
+    merged: list[Expr] = []
+    run: list[Constant] = []
+    for part in [*parts, None]:
+        if isinstance(part, Constant) and _continues(merged, part):
+            run.append(part)
+            continue
+        if run:
+            merged[-1] = _as_list(build, merged[-1], run)
+            run = []
+        if part is not None:
+            merged.append(part)
+    return merged
+
+
+def _continues(merged: list[Expr], part: Constant) -> bool:
+    before = _positive(merged[-1]) if merged else None
+    if before is None or part.type.family not in ("text", "number", "time"):
+        return False
+    return before.args[-1].type.family == part.type.family
+
+
+def _positive(part: Expr) -> Call | None:
+    if isinstance(part, Call) and part.op is operator("not"):
+        part = part.args[0]
+    lists = isinstance(part, Call) and (part.op in _MANY or part.op in _LISTS)
+    right = part.args[-1] if lists and isinstance(part, Call) else None
+    return part if isinstance(part, Call) and isinstance(right, Constant) else None
+
+
+def _as_list(build: "Builder", part: Expr, run: list[Constant]) -> Expr:
+    call = _positive(part)
+    assert call is not None
+    right = call.args[-1]
+    assert isinstance(right, Constant)
+    first = right.value if isinstance(right.value, tuple) else (right,)
+    values = Constant((*first, *run), right.type, right.span)
+    made: Expr = replace(
+        call, op=_MANY.get(call.op, call.op), args=(call.args[0], values), span=part.span
+    )
+    if part is not call:
+        made = Call(operator("not"), (made,), TRUTH, part.span)
+    span = part.span.to(run[-1].span)  # type: ignore[arg-type]
+    build.log.slip("repeated-value", "a value alone is no comparison", span, spell(made))
+    return made
+
+
+def money(build: "Builder", left: Expr, right: Constant) -> Constant:
+    """`$500` and `500 USD`: the field's own currency needs no sign; another has no fix."""
+    field = left if isinstance(left, Field) else None
+    currency = field.spec.currency if field else None
+    same = currency is not None and currency in _SIGNS.get(right.unit or "", (right.unit,))
+    message = "an amount is a plain number"
+    if field is not None and currency is not None:
+        message += f": `{field.name}` is in {currency}"
+    fixes = (plain(right.value),) if same else ()
+    build.log.slip("currency-sign", message, right.span, *fixes)
+    return replace(right, unit=None)
+
+
+def year(right: Constant) -> Constant:
+    """The year that a number of four digits spells after `on during before after`."""
+    moment = year_moment(right.value)
+    return Constant(moment, DATETIME, right.span) if moment else right
+
+
+def cast_needed(build: "Builder", left: Field | Expr, right: Field) -> Constant:
+    """Two paths of no declared type: say what they are to be read as."""
+    name = left.name if isinstance(left, Field) else spell(left)
+    build.log.error(
+        "cast-needed",
+        f"neither `{name}` nor `{right.name}` has a declared type",
+        right.span,
+        help=f"say how they are read, as in `number({name})`, or declare them in the schema",
+    )
+    return _faulty(right.span)
+
+
+def wrong_type(
+    build: "Builder", op: Operator, left: Expr, right: Expr, wanted: str
+) -> Constant:
+    """A right side of another type; where it clearly spells the wanted one, with a fix."""
+    if right.type.family in ("faulty", "truth"):
+        return _faulty(right.span)
+    if wanted == "duration":
+        return _no_duration(build, op, right)
+    fixes = _respelt(right, wanted)
+    subject = f"`{left.name}`" if isinstance(left, Field) else f"`{spell(left)}`"
+    is_a = f"{subject} is {left.type}" if left.type is not ANY else f"`{op.words[0]}`"
+    found = f"{right.type} `{spell(right)}`"
+    message = f"{is_a}: it wants {wanted}, not {found}"
+    if right.type.family == "duration":
+        message, fixes = f"`{spell(right)}` is a length of time, not a time", _durations(right)
+    if right.type.family == "pattern":
+        message = "a pattern goes with `matches` only"
+    build.log.slip("type-mismatch", message, right.span, *fixes)
+    return _faulty(right.span)
+
+
+def _durations(right: Expr) -> tuple[str, ...]:
+    return f"{spell(right)} ago", f"{spell(right)} from now"
+
+
+def _respelt(right: Expr, wanted: str) -> tuple[str, ...]:
+    value = right.value if isinstance(right, Constant) else None
+    if isinstance(value, str) and wanted == "time":
+        moment = read_moment(value)
+        return (moment.text,) if moment else ()
+    if isinstance(value, str) and wanted == "number":
+        stripped = value.strip().replace(",", "")
+        return (stripped,) if _is_number(stripped) else ()
+    if isinstance(value, str) and wanted == "boolean":
+        return (value.lower(),) if value.lower() in ("true", "false") else ()
+    if isinstance(value, int | Decimal) and not isinstance(value, bool) and wanted == "text":
+        return (f'"{plain(value)}"',)
+    if isinstance(value, int) and not isinstance(value, bool) and wanted == "time":
+        return (f"{value}-01-01",) if 1000 <= value <= 9999 else ()
+    return ()
+
+
+def _is_number(text: str) -> bool:
+    digits = text.removeprefix("-").replace(".", "", 1)
+    return digits.isascii() and digits.isdigit() and text[-1] != "." and len(text) < 40
+
+
+def _no_duration(build: "Builder", op: Operator, right: Expr) -> Constant:
+    count = right.value if isinstance(right, Constant) and right.type is NUMBER else None
+    fixes = (f"{count} days",) if isinstance(count, int) and count >= 1 else ()
+    build.log.slip(
+        "bad-duration",
+        f"`{op.words[0]}` wants a length of time, such as 30 days, not `{spell(right)}`",
+        right.span,
+        *fixes,
+    )
+    return _faulty(right.span)
+
+
+def instead(op: Operator, left: Expr) -> str | None:
+    """What to write for an operator that its left value does not have."""
+    if left.type.family == "list" and op in (operator("eq"), operator("in")):
+        return "ask a list with `contains` or `contains any (...)`"
+    if left.type.family == "time" and Right.NEEDLE in op.takes.values():
+        return "ask a time with `during 2026-01`, `year(...)` or `month(...)`"
+    return None
+
+
+_PROBES = tuple(
+    Clock(day * 86_400_000_000, zone("UTC"))
+    for day in (19737, 19752, 19767, 19768, 19783, 19797, 19889, 20088, 20102, 20453, 20620)
+)
+
+
+def in_order(build: "Builder", bounds: list[Expr], span: Place) -> bool:
+    """Whether `between` can match at all; bounds reversed on every clock are an error."""
+    low, high = bounds
+    if not isinstance(low, Constant) or not isinstance(high, Constant):
+        return True
+    reversals = _reversals(low.value, high.value)
+    if all(reversals):
+        swapped = f"{spell(high)} and {spell(low)}"
+        place = low.span.to(high.span)  # type: ignore[arg-type]
+        build.log.slip("reversed-between", "the bounds are reversed", place, swapped)
+        return False
+    if any(reversals):
+        build.log.found.append(
+            Diagnostic(
+                "reversed-between",
+                "at some times of running these bounds are reversed and match nobody",
+                span,
+                "warning",
+            )
+        )
+    return True
+
+
+def _reversals(low: object, high: object) -> list[bool]:
+    if isinstance(low, Moment) and isinstance(high, Moment):
+        exact = WallTime in (type(low), type(high)) and type(low) is not type(high)
+        return [False] if exact else [_reversed_on(clock, low, high) for clock in _PROBES]
+    return [low > high]  # type: ignore[operator]
+
+
+def _reversed_on(clock: Clock, low: Moment, high: Moment) -> bool:
+    try:
+        return low.window(clock).start >= high.window(clock).end
+    except OutOfRange:
+        return False
+
+
+def folded_constant(op: Operator, args: list[Expr], span: Place) -> Constant | None:
+    """A number literal with its sign; other arithmetic of literals has the result as its fix."""
+    if op is operator("negate") and isinstance(args[0], Constant) and args[0].type is NUMBER:
+        return Constant(-args[0].value, NUMBER, span, args[0].unit)
+    return None

@@ -1,0 +1,121 @@
+"""Canonical text of an expression: stable, one line, operand order kept, comments gone."""
+
+from segment_engine.expression.nodes import Call, Constant, Expr, Field, fold
+from segment_engine.operators.row import Operator, Shape
+from segment_engine.operators.table import operator
+from segment_engine.values.moments import Duration, Moment
+from segment_engine.values.numbers import plain
+from segment_engine.values.paths import WORD, quote
+from segment_engine.values.patterns import Pattern
+
+RESERVED = frozenset(
+    "and or not in between true false null now today yesterday tomorrow".split()
+)
+
+# How tightly a piece of text holds together; an operand that holds less gets brackets.
+_OR, _AND, _NOT, _PREDICATE, _SUM, _PRODUCT, _SIGN, _ATOM = range(8)
+_LOGIC = {operator("or"): _OR, operator("and"): _AND}
+_ARITHMETIC = {
+    operator("add"): _SUM,
+    operator("subtract"): _SUM,
+    operator("multiply"): _PRODUCT,
+    operator("divide"): _PRODUCT,
+}
+_NEGATION, _NEGATE, _EXISTS = operator("not"), operator("negate"), operator("exists")
+
+Piece = tuple[str, int]
+
+
+def spell(expr: Expr) -> str:
+    """The canonical text; parsing it gives the same expression."""
+    return fold(expr, _piece)[0]
+
+
+def spell_field(name: str, root: str) -> str:
+    """A field's name as text spells it: in backticks where its root is no plain word."""
+    if WORD.fullmatch(root) and root.lower() not in RESERVED:
+        return name
+    return f"`{root}`{name[len(root) :]}"
+
+
+def _piece(node: Expr, parts: tuple[Piece, ...]) -> Piece:
+    if isinstance(node, Constant):
+        return spell_constant(node), _ATOM
+    if isinstance(node, Field):
+        return spell_field(node.name, node.spec.name if not node.declared else _root(node)), _ATOM
+    if node.op in _LOGIC:
+        level = _LOGIC[node.op]
+        inner = [_bracketed(part, level + 1) for part in parts]
+        return f" {node.op.name} ".join(inner), level
+    if node.op is _NEGATION:
+        return _negation(node, parts[0])
+    return _call(node, parts)
+
+
+def _root(node: Field) -> str:
+    return node.spec.name if not node.path else node.name.split(".")[0].split("[")[0]
+
+
+def _negation(node: Call, part: Piece) -> Piece:
+    inner = node.args[0]
+    if isinstance(inner, Call) and inner.op.negated:
+        word, negated = inner.op.words[0], inner.op.negated[0]
+        text = part[0]
+        at = _operator_at(inner, text, word)
+        return f"{text[:at]} {negated}{text[at + 1 + len(word) :]}", _PREDICATE
+    return f"not {_bracketed(part, _NOT)}", _NOT
+
+
+def _operator_at(call: Call, text: str, word: str) -> int:
+    left = _bracketed(fold(call.args[0], _piece), _SUM)
+    return len(left)
+
+
+def _call(node: Call, parts: tuple[Piece, ...]) -> Piece:
+    op = node.op
+    match op.shape:
+        case Shape.FUNCTION:
+            return f"{op.words[0]}({parts[0][0]})", _ATOM
+        case Shape.PREFIX:
+            return f"{op.words[0]} {_bracketed(parts[0], _ATOM)}", _ATOM
+        case Shape.ARITHMETIC if len(parts) == 1:
+            return f"-{_bracketed(parts[0], _ATOM)}", _SIGN
+        case Shape.ARITHMETIC:
+            level = _ARITHMETIC[op]
+            left, right = _bracketed(parts[0], level), _bracketed(parts[1], level + 1)
+            return f"{left} {op.words[0]} {right}", level
+        case Shape.BETWEEN:
+            low, high = (_bracketed(part, _SUM) for part in parts[1:])
+            return f"{_bracketed(parts[0], _SUM)} between {low} and {high}", _PREDICATE
+        case _:
+            right = "".join(f" {_right(op, part)}" for part in parts[1:])
+            folds = " ignoring case" if node.ignoring_case else ""
+            return f"{_bracketed(parts[0], _SUM)} {op.words[0]}{right}{folds}", _PREDICATE
+
+
+def _right(op: Operator, part: Piece) -> str:
+    return _bracketed(part, _SUM)
+
+
+def _bracketed(part: Piece, level: int) -> str:
+    return part[0] if part[1] >= level else f"({part[0]})"
+
+
+def spell_constant(constant: Constant) -> str:
+    """A literal as rules write it."""
+    value = constant.value
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return quote(value)
+        case Moment() | Duration():
+            return value.text
+        case Pattern():
+            return f'"{value.text}"'
+        case tuple():
+            return f"({', '.join(spell_constant(item) for item in value)})"
+        case _:
+            return plain(value)

@@ -1,0 +1,1 @@
+"""Doors into the expression: text and query-builder JSON; and back out as canonical text."""

@@ -1,0 +1,68 @@
+"""Lists: which elements they have."""
+
+from segment_engine.operators.row import Operator, Right, Shape
+from segment_engine.values.types import ANY
+
+ROWS = (
+    Operator(
+        name="contains_any",
+        shape=Shape.LISTED,
+        words=("contains any",),
+        negated=("not contains any",),
+        takes={"text": Right.NEEDLE, "list": Right.ELEMENT},
+        doc="The `or` of `contains` over the list.",
+        missing="false, so `not contains any` keeps them",
+        examples=('metadata.tags contains any ("vip", "press")',),
+        json=("containsAny",),
+        json_negated=("doesNotContainAny",),
+        folds=True,
+        expand=lambda make, x, values: make("or", *(make("contains", x, v) for v in values)),
+    ),
+    Operator(
+        name="contains_all",
+        shape=Shape.LISTED,
+        words=("contains all",),
+        negated=("not contains all",),
+        takes={"text": Right.NEEDLE, "list": Right.ELEMENT},
+        doc="The `and` of `contains` over the list.",
+        missing="false, so `not contains all` keeps them",
+        examples=('metadata.tags contains all ("vip", "press")',),
+        json=("containsAll",),
+        json_negated=("doesNotContainAll",),
+        folds=True,
+        expand=lambda make, x, values: make("and", *(make("contains", x, v) for v in values)),
+    ),
+    Operator(
+        name="has",
+        shape=Shape.HIDDEN,
+        doc="The list has an element equal to the second.",
+        python=lambda elements, wanted: wanted in elements,
+        native=lambda dialect, elements, wanted: dialect.has(elements, wanted),
+    ),
+    Operator(
+        name="has_in_range",
+        shape=Shape.HIDDEN,
+        doc="The list has an element from the second (included) to the third (excluded).",
+        native=lambda dialect, elements, low, high: dialect.has_in_range(elements, low, high),
+    ),
+    Operator(
+        name="iso_instants",
+        shape=Shape.HIDDEN,
+        gives=ANY,
+        doc="The instants that the texts of a list spell.",
+        native=lambda dialect, texts: dialect.iso_instants(texts),
+    ),
+    Operator(
+        name="iso_days",
+        shape=Shape.HIDDEN,
+        gives=ANY,
+        doc="The days that the texts of a list spell.",
+        native=lambda dialect, texts: dialect.iso_days(texts),
+    ),
+    Operator(
+        name="has_in_window",
+        shape=Shape.HIDDEN,
+        doc="The list has a time inside the window.",
+        python=lambda elements, window: any(map(window.holds, elements)),
+    ),
+)

@@ -1,0 +1,83 @@
+"""What one row of the operator table holds. A row is the whole of an operator's meaning."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from segment_engine.values.types import TRUTH, Type
+
+
+class Shape(Enum):
+    """How an operator is written."""
+
+    LOGIC = "a and b"
+    COMPARE = "x = 1"
+    INFIX = "x contains 1"
+    POSTFIX = "x exists"
+    LISTED = "x in (1, 2)"
+    BETWEEN = "x between 1 and 2"
+    LASTING = "x within last 1 day"
+    PREFIX = "anniversary of x"
+    FUNCTION = "year(x)"
+    ARITHMETIC = "x + 1"
+    HIDDEN = "never written: other rows are resolved or bound to it"
+
+
+class Right(Enum):
+    """What may stand at the right of a value."""
+
+    NOTHING = "nothing"
+    SAME = "a value of the same type"
+    LITERAL = "a literal of the same type"
+    NEEDLE = "a text that is not empty"
+    ELEMENT = "an element of the list"
+    PATTERN = "a pattern"
+    DURATION = "a length of time"
+
+
+Make = Callable[..., Any]
+"""`make(name, *arguments)`: an expression of the named row, for `expand`."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Operator:
+    """One operator. Rows are compared by identity and pickled by name.
+
+    words: spellings, the canonical one first; negated: spellings of `not` of it.
+    takes: what the right side may be, for each family of left value.
+    gives: the type of the result. missing: what a missing value does, for readers.
+    json, json_negated: the names in query-builder JSON, the first is written.
+    folds: may be followed by `ignoring case`. years: a bare number right of it is a year.
+    mirror: the row that means the same with its sides exchanged.
+    expand: the same meaning in other rows; such a row needs no engine columns.
+    python: on plain values of one consumer, none of them missing (unless `sees_missing`).
+    sql, sql_not: on SQL fragments; NULL counts as false in both, `sql_not` is the exact
+    complement (default: `p is not true`). polars: on Polars expressions, null is false.
+    native: on the fragments of either engine, by a function that its dialect defines.
+    """
+
+    name: str
+    shape: Shape
+    words: tuple[str, ...] = ()
+    negated: tuple[str, ...] = ()
+    takes: Mapping[str, Right] = field(default_factory=dict)
+    gives: Type = TRUTH
+    doc: str = ""
+    missing: str = ""
+    examples: tuple[str, ...] = ()
+    json: tuple[str, ...] = ()
+    json_negated: tuple[str, ...] = ()
+    folds: bool = False
+    years: bool = False
+    mirror: str | None = None
+    expand: Callable[..., Any] | None = None
+    python: Callable[..., Any] | None = None
+    sees_missing: bool = False
+    sql: Callable[..., str] | None = None
+    sql_not: Callable[..., str] | None = None
+    polars: Callable[..., Any] | None = None
+    native: Callable[..., Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"<operator {self.name}>"

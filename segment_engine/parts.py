@@ -1,0 +1,19 @@
+"""The heavy parts, loaded when they are first needed: checking and matching need none of them."""
+
+from importlib import import_module
+from types import ModuleType
+
+ENGINES = ("duckdb", "polars", "records")
+
+_MODULES = {
+    "duckdb": "segment_engine.backends.duckdb_engine",
+    "polars": "segment_engine.backends.polars_engine",
+    "records": "segment_engine.backends.records_engine",
+    "sources": "segment_engine.backends.sources",
+    "batch": "segment_engine.batch.materialize",
+}
+
+
+def part(name: str) -> ModuleType:
+    """The module that is called so in this table; all engines have the same functions."""
+    return import_module(_MODULES[name])

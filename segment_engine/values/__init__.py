@@ -1,0 +1,1 @@
+"""What single values mean, in pure Python."""

@@ -1,0 +1,109 @@
+"""JSON metadata as one consumer's value: the reference reading of a document.
+
+The grammar is RFC 8259 plus what DuckDB's reader lets through: one trailing comma in a list or
+object, and `NaN`, `Infinity`, `inf` (any letter case, optional minus), which are read as null.
+"""
+
+import json
+import math
+import re
+from itertools import accumulate
+
+MAX_DEPTH = 100
+"""Most lists and objects that may enclose one another before a document counts as missing."""
+
+_INT64 = range(-(2**63), 2**63)
+_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"?'
+_STRINGS = re.compile(_STRING, re.S)
+_BRACKETS = re.compile(rf"{_STRING}|([\[{{])|([\]}}])", re.S)
+_ESCAPES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F])|\\.", re.S
+)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+# A comma after a bracket, a colon or a comma is kept, so that `[,]` and `[1,,]` stay errors.
+_SLIPS = re.compile(
+    rf"({_STRING}|[\[{{:,][ \t\n\r]*,)|(,)(?=[ \t\n\r]*[\]}}])|-?(?:nan|inf(?:inity)?)",
+    re.A | re.I | re.S,
+)
+
+
+def decode(text: str | None) -> object:
+    """Return the document in `text`: dict, list, str, bool, int (within 64 bits), float or None.
+
+    The first of duplicate keys wins; null and non-finite numbers are None. The whole document is
+    None if `text` is, does not parse, holds a lone surrogate or nests deeper than MAX_DEPTH.
+    Never raises.
+    """
+    if text is None or _too_deep(text) or _has_lone_surrogate(text):
+        return None
+    try:
+        return _DECODER.decode(text)
+    except ValueError:
+        return _decode_with_slips(text)
+
+
+def at(document: object, path: tuple[str | int, ...]) -> object:
+    """Return the value under `path`: text steps are keys of objects, whole numbers (from 0) are
+    places in lists. None where the path leads nowhere."""
+    for step in path:
+        if isinstance(document, dict) and isinstance(step, str):
+            document = document.get(step)
+        elif isinstance(document, list) and isinstance(step, int) and 0 <= step < len(document):
+            document = document[step]
+        else:
+            return None
+    return document
+
+
+def _decode_with_slips(text: str) -> object:
+    try:
+        return _DECODER.decode(_SLIPS.sub(_without_slip, text))
+    except ValueError:
+        return None
+
+
+def _without_slip(match: re.Match[str]) -> str:
+    kept, comma = match.groups()
+    return kept or ("" if comma else "null")
+
+
+def _too_deep(text: str) -> bool:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
+    steps = (bool(opened) - bool(closed) for opened, closed in _BRACKETS.findall(text))
+    return max(accumulate(steps), default=0) > MAX_DEPTH
+
+
+def _has_lone_surrogate(text: str) -> bool:
+    if not text.isascii() and _SURROGATES.search(text):
+        return True
+    return ("\\ud" in text or "\\uD" in text) and any(_ESCAPES.findall(text))
+
+
+def _first_wins(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else dict(reversed(pairs))
+
+
+def _whole(digits: str) -> int | float | None:
+    # int() refuses thousands of digits; 20 characters hold every 64-bit integer.
+    if len(digits) <= 20 and (number := int(digits)) in _INT64:
+        return number
+    return _fraction(digits)
+
+
+def _fraction(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _non_finite(_name: str) -> None:
+    return None
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_first_wins,
+    parse_int=_whole,
+    parse_float=_fraction,
+    parse_constant=_non_finite,
+)
