@@ -1,9 +1,9 @@
 """Audience segmentation: one typed rule, the same members on every engine.
 
-    >>> from segment_engine import Engine
-    >>> rule = Engine().rule('totalOrders >= 3 and email ends with "@example.com"')
-    >>> rule.matches({"totalOrders": 5, "email": "ada@example.com"})
-    True
+>>> from segment_engine import Engine
+>>> rule = Engine().rule('totalOrders >= 3 and email ends with "@example.com"')
+>>> rule.matches({"totalOrders": 5, "email": "ada@example.com"})
+True
 """
 
 from segment_engine.diagnostics.diagnostic import Diagnostic, Fix

@@ -48,6 +48,11 @@ class Engine:
         return self._schema
 
     @property
+    def derived(self) -> Mapping[str, Expr]:
+        """The expressions of the derived fields."""
+        return self._derived
+
+    @property
     def timezone(self) -> str:
         """The zone in which days, periods and zone-less literals are meant."""
         return self._zone.name
@@ -163,7 +168,7 @@ class Rule:
 
     def resolved(self, clock: Clock) -> Expr:
         """The expression as a run at that clock asks it."""
-        return resolve(self._expr, clock, self._engine._derived)
+        return resolve(self._expr, clock, self._engine.derived)
 
     def sql(self, dialect: str = "duckdb", as_of: AsOf = None, source: Any = None) -> str:
         """One boolean SQL expression, to stand after WHERE.
@@ -222,7 +227,7 @@ class Rule:
 
     @cached_property
     def _uses_clock(self) -> bool:
-        return uses_clock(self._expr, self._engine._derived)
+        return uses_clock(self._expr, self._engine.derived)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Rule):
@@ -239,7 +244,7 @@ class Rule:
         return f"<Rule {self.text}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Engine.rule, (self._engine, self.text)
+        return Engine.rule, (self._engine, self._source or self.to_json())
 
 
 def _checked(engine: str) -> str:
@@ -249,4 +254,4 @@ def _checked(engine: str) -> str:
 
 
 def _opened(rule: Rule, source: Any, id_column: str) -> Any:
-    return part("sources").open_for([rule], source, id_column)
+    return part("opening").open_for(rule.engine, [rule], source, id_column)

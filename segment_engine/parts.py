@@ -9,8 +9,9 @@ _MODULES = {
     "duckdb": "segment_engine.backends.duckdb_engine",
     "polars": "segment_engine.backends.polars_engine",
     "records": "segment_engine.backends.records_engine",
-    "sources": "segment_engine.backends.sources",
+    "opening": "segment_engine.backends.opening",
     "batch": "segment_engine.batch.materialize",
+    "publish": "segment_engine.batch.publish",
 }
 
 

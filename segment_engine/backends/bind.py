@@ -29,7 +29,9 @@ from segment_engine.values.types import DATETIME, NUMBER, TEXT, TRUTH
 
 _COMPARES = {operator(name) for name in ("eq", "lt", "le", "gt", "ge")}
 _IN, _IN_RANGE, _EMPTY = operator("in"), operator("in_range"), operator("is_empty")
+_DATETIME = operator("datetime")
 _HAS, _FIRST, _TIME_ORDER = (operator(n) for n in ("has", "first_present", "time_order"))
+_DATETIME = operator("datetime")
 
 
 def bind(expr: Expr, columns: Columns | None) -> Expr:
@@ -67,7 +69,9 @@ class _Binder:
 
     def located(self, argument: Expr) -> Expr:
         """A field's reading; other arguments as they are."""
-        return (locate(argument, self.columns) or MISSING) if isinstance(argument, Field) else argument
+        return (
+            (locate(argument, self.columns) or MISSING) if isinstance(argument, Field) else argument
+        )
 
     def value(self, argument: Expr) -> Expr:
         """A field as it is stored, a constant as a literal of the matching type."""
@@ -107,8 +111,14 @@ def literal(constant: Constant) -> Value:
 
 def present(found: Expr) -> Expr:
     """Whether there is a value, whatever the type."""
+    if isinstance(found, Call) and found.op is _DATETIME:
+        return bind_times.in_window(found, bind_times.ALWAYS)
+    if found == MISSING:
+        return FALSE
+    if isinstance(found, Call) and found.op is _DATETIME:
+        return bind_times.in_window(found, bind_times.ALWAYS)
     if not isinstance(found, Reading):
-        return FALSE if found == MISSING else Call(EXISTS, (found,), TRUTH)
+        return Call(EXISTS, (found,), TRUTH)
     if isinstance(found.stored, Json):
         yes = Value(True, Bool())
         return Call(operator("eq"), (found.as_form("present"), yes), TRUTH)
@@ -189,7 +199,7 @@ def _order(binder: _Binder, args: tuple[Expr, ...]) -> Expr:
 
 def _datetime(binder: _Binder, args: tuple[Expr, ...]) -> Expr:
     """Kept for what asks the time, which reads the text as an instant or as a day."""
-    return Call(operator("datetime"), (binder.value(args[0]),), DATETIME)
+    return Call(_DATETIME, (binder.value(args[0]),), DATETIME)
 
 
 def _local_day(binder: _Binder, args: tuple[Expr, ...]) -> Expr:
@@ -226,7 +236,7 @@ _SPECIAL: dict[Operator, Callable[[_Binder, tuple[Expr, ...]], Expr]] = {
     operator("in_window"): _in_window,
     operator("has_in_window"): _has_in_window,
     operator("time_order"): _order,
-    operator("datetime"): _datetime,
+    _DATETIME: _datetime,
     operator("local_day"): _local_day,
     operator("local_hour"): _local_hour,
 }

@@ -15,7 +15,7 @@ from segment_engine.expression.nodes import Call, Constant, Expr
 from segment_engine.expression.resolve import EQ, FALSE, make
 from segment_engine.operators.row import Operator
 from segment_engine.operators.table import operator
-from segment_engine.values.types import NUMBER, TRUTH
+from segment_engine.values.types import TRUTH
 
 INFINITY = Value(float("inf"), Float(64))
 INT64 = Int(64)
@@ -191,7 +191,7 @@ def as_double(x: Expr) -> Expr:
         return Value(float(x.value), DOUBLE)
     if isinstance(x, Reading):
         return x.as_form("double")
-    return x
+    return make("double", x) if _is_integer(x) else x
 
 
 def _is_integer(x: Expr) -> bool:

@@ -3,17 +3,17 @@
 A timestamp is an instant, a date is a day, a text is either, consumer by consumer.
 """
 
-from segment_engine.backends.bind_logic import any_of, settled
-from segment_engine.backends.physical import Day, Int, IsoText, Json, ListOf, Physical, Stamp, Text
+from dataclasses import replace
+
+from segment_engine.backends.bind_logic import any_of
+from segment_engine.backends.physical import Day, Int, Json, ListOf, Stamp
 from segment_engine.backends.reading import MISSING, Reading, Value
 from segment_engine.expression.nodes import Call, Constant, Expr
 from segment_engine.expression.resolve import FALSE, make
 from segment_engine.operators.row import Operator
-from segment_engine.operators.table import operator
 from segment_engine.values.isotime import MIN_INSTANT
 from segment_engine.values.moments import END_OF_DAYS, END_OF_TIME, FIRST_DAY, Window
 from segment_engine.values.types import TEXT, TRUTH, list_of
-from dataclasses import replace
 
 ALWAYS = Window(MIN_INSTANT, END_OF_TIME, FIRST_DAY, END_OF_DAYS)
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -64,7 +64,7 @@ def _times(x: Expr) -> tuple[Expr | None, Expr | None]:
     """The instant and the day that may be stored; each consumer has at most one."""
     if isinstance(x, Call):
         return make("iso_instant", x.args[0]), make("iso_day", x.args[0])
-    if not isinstance(x, Reading) or x == MISSING:
+    if not isinstance(x, Reading):
         return None, None
     if isinstance(x.stored, Stamp):
         return x.as_form("instant"), None

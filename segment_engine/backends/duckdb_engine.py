@@ -6,7 +6,8 @@ import duckdb
 
 from segment_engine.backends.bind import bind
 from segment_engine.backends.ids import refuse_ids
-from segment_engine.backends.sources import Source, open_for
+from segment_engine.backends.opening import open_for
+from segment_engine.backends.sources import Source
 from segment_engine.backends.sql import identifier, to_sql
 from segment_engine.errors import SourceError
 from segment_engine.values.moments import Clock
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def compiled(rule: "Rule", clock: Clock, source: Any) -> str:
     """The rule as one SQL expression over the source's columns, or over the default ones."""
-    columns = None if source is None else open_for([rule], source, None).columns
+    columns = None if source is None else open_for(rule.engine, [rule], source, None).columns
     return to_sql(bind(rule.resolved(clock), columns))
 
 

@@ -21,11 +21,12 @@ def normalise(op: str, literal: int | Decimal, physical: Physical) -> Normal:
         case Float(bits):
             return op, float(literal) if bits == 64 else single(literal)
         case Int(bits, signed):
-            low = -(2 ** (bits - 1)) if signed else 0
-            high = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
+            span: int = 2**bits
+            low = -(span // 2) if signed else 0
+            high = low + span - 1
             return _whole(op, Decimal(literal), low, high)
         case Dec(precision, scale):
-            limit = 10**precision - 1
+            limit: int = 10**precision - 1
             found = _whole(op, Decimal(literal).scaleb(scale, _EXACT), -limit, limit)
             if isinstance(found, bool):
                 return found
@@ -34,7 +35,7 @@ def normalise(op: str, literal: int | Decimal, physical: Physical) -> Normal:
             raise TypeError(f"no numbers are stored as {physical}")
 
 
-def _whole(op: str, literal: Decimal, low: int, high: int) -> Normal:
+def _whole(op: str, literal: Decimal, low: int, high: int) -> tuple[str, int] | bool:
     floor = int(literal.to_integral_value(ROUND_FLOOR))
     ceiling = int(literal.to_integral_value(ROUND_CEILING))
     match op:
@@ -50,7 +51,7 @@ def _whole(op: str, literal: Decimal, low: int, high: int) -> Normal:
             return _bounded(op, ceiling, ceiling > high, ceiling <= low)
 
 
-def _bounded(op: str, bound: int, always: bool, never: bool) -> Normal:
+def _bounded(op: str, bound: int, always: bool, never: bool) -> tuple[str, int] | bool:
     if always or never:
         return always
     return op, bound

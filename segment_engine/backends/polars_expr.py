@@ -213,6 +213,10 @@ class _Polars:
         spelt = text.str.contains(r"\A-?[0-9]+(?:\.[0-9]+)?\z")
         return finite(pl.when(spelt).then(text).cast(pl.Float64))
 
+    def double(self, number: pl.Expr) -> pl.Expr:
+        """A whole number as a double."""
+        return number.cast(pl.Float64)
+
     def first_present(self, *values: pl.Expr) -> pl.Expr:
         """The first that is not null."""
         return pl.coalesce(*values)

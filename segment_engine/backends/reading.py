@@ -85,8 +85,7 @@ def locate(field: Field, columns: Columns | None) -> Reading | None:
     Without `columns` (no source given) the documented defaults are taken. Raises SourceError
     for a column that the source lacks or that is stored as something else.
     """
-    stored = _stored(field, columns)
-    steps, stored, rest = _descend(stored, field.path, field.spec.open or bool(field.spec.path))
+    steps, stored, rest = _descend(_stored(field, columns), field.path)
     if stored is None:
         return None
     found = Reading(field.spec.column, steps, rest, stored, field.type)
@@ -137,9 +136,7 @@ def _mismatch(field: Field, stored: Physical) -> SourceError:
     )
 
 
-def _descend(
-    stored: Physical, path: Steps, under: bool
-) -> tuple[tuple[Step, ...], Physical | None, Steps]:
+def _descend(stored: Physical, path: Steps) -> tuple[tuple[Step, ...], Physical | None, Steps]:
     """The steps through structs, maps and lists; the rest of the path lies inside JSON text."""
     steps: list[Step] = []
     for position, at in enumerate(path):

@@ -13,7 +13,7 @@ from typing import Any
 from segment_engine.backends.physical import Float
 from segment_engine.backends.reading import Columns
 from segment_engine.expression.nodes import Call, Constant, Expr, Field, fold
-from segment_engine.expression.resolve import AND, EQ, IN, NOT, OR
+from segment_engine.expression.resolve import AND, IN, NOT, OR
 from segment_engine.operators.row import Operator, Shape
 from segment_engine.operators.table import operator
 from segment_engine.values.isotime import instant_of, parse_iso
@@ -92,14 +92,14 @@ def _strict(args: tuple[Evaluate, ...], function: Callable[..., Any]) -> Evaluat
 def _compares_numbers(op: Operator, node: Call) -> bool:
     family = _family(node.args[0])
     if op is _HAS:
-        element = node.args[0].type.element  # type: ignore[union-attr]
+        element = node.args[0].type.element
         return element is not None and element.family == "number"
     compares = op.shape is Shape.COMPARE or op in (IN, _IN_RANGE)
     return compares and family in ("number", "anniversary")
 
 
 def _family(node: Expr) -> str:
-    return node.type.family  # type: ignore[union-attr]
+    return node.type.family
 
 
 def _numeric(

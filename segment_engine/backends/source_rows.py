@@ -243,6 +243,6 @@ def _json_text(value: Any) -> str | None:
 
 
 def _json_scalar(value: Any) -> Any:
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal) and value.is_finite():
         return int(value) if value == value.to_integral_value() else float(value)
     return _iso(value)

@@ -4,8 +4,9 @@ Each `..._stored` gives the type to cast a column to (its own where it is read a
 physical type it then has. Stamps become microseconds, unless they are nanoseconds.
 """
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -29,7 +30,14 @@ from segment_engine.backends.physical import (
 from segment_engine.backends.sql import identifier
 from segment_engine.values.types import Type
 
+T = TypeVar("T")
+Unit = Literal["us", "ns"]
+
 _WIDEST = 38
+
+# DuckDB reads no field without a name; Polars takes these names for patterns of names.
+_TAKEN_FOR_PATTERN = re.compile(r"|\*|\^.*\$", re.S)
+_NESTED = ("decimal", "list", "array")
 
 
 def arrow_stored(kind: Any, wanted: Type | None = None) -> tuple[Any, Physical]:
@@ -63,15 +71,16 @@ def duckdb_stored(kind: DuckDBPyType, wanted: Type | None = None) -> tuple[str, 
     if str(kind) == '"NULL"':
         kind = DuckDBPyType(_untyped_sql(wanted))
     name = _SQL_RESPELLED.get(str(kind), str(kind))
+    children: Any = kind.children if kind.id in _NESTED else ()
     if name in _SQL:
         return name, Json() if str(kind) == "JSON" else _SQL[name]
     if kind.id == "enum":
         return "VARCHAR", Text()
     if kind.id == "decimal":
-        parts = dict(kind.children)
+        parts = dict(children)
         return name, Dec(parts["precision"], parts["scale"])
     if kind.id in ("list", "array"):
-        inner, element = duckdb_stored(kind.children[0][1], wanted and wanted.element)
+        inner, element = duckdb_stored(children[0][1], wanted and wanted.element)
         return _unless(element, (f"{inner}[]", ListOf(element)), name)
     if kind.id == "struct":
         return _sql_struct(kind)
@@ -101,7 +110,8 @@ def polars_stored(kind: pl.DataType, wanted: Type | None = None) -> tuple[pl.Dat
     if kind in _POLARS:
         return kind, _POLARS[kind]
     if isinstance(kind, pl.Datetime):
-        unit, zoned = "ns" if kind.time_unit == "ns" else "us", kind.time_zone is not None
+        unit: Unit = "ns" if kind.time_unit == "ns" else "us"
+        zoned = kind.time_zone is not None
         return pl.Datetime(unit, "UTC" if zoned else None), Stamp(unit, zoned)
     if isinstance(kind, pl.Decimal) and (kind.precision or _WIDEST) <= _WIDEST:
         return kind, Dec(kind.precision or _WIDEST, kind.scale)
@@ -122,12 +132,14 @@ def without_twins(columns: Mapping[str, Physical]) -> dict[str, Physical]:
     """The columns, those Other whose names differ by case alone: DuckDB cannot tell them apart."""
     twins = _twins(columns)
     return {
-        name: Other(f"one of the columns {' and '.join(map(repr, twins[name.lower()]))}, which "
-                    "differ by case alone; rename one of them")
-        if name.lower() in twins
-        else kind
+        name: _twin(twins[name.lower()]) if name.lower() in twins else kind
         for name, kind in columns.items()
-    }  # fmt: skip
+    }
+
+
+def _twin(names: list[str]) -> Other:
+    named = " and ".join(map(repr, names))
+    return Other(f"one of {named}, which differ by case alone (rename one)")
 
 
 def _twins(names: Iterable[str]) -> dict[str, list[str]]:
@@ -137,13 +149,17 @@ def _twins(names: Iterable[str]) -> dict[str, list[str]]:
     return {lower: found for lower, found in alike.items() if len(found) > 1}
 
 
-def _unless(element: Physical, stored: Any, kind: Any, keyed: bool = True) -> Any:
+def _unless(
+    element: Physical, stored: tuple[T, Physical], kind: T, keyed: bool = True
+) -> tuple[T, Physical]:
     usable = keyed and not isinstance(element, Other)
     return stored if usable else (kind, Other(str(kind)))
 
 
 def _record(kind: Any, fields: list[tuple[str, Physical]]) -> Physical:
     names = [name for name, _ in fields]
+    for odd in filter(_TAKEN_FOR_PATTERN.fullmatch, names):
+        return Other(f"a struct with a field named {odd!r}, which not every engine can read")
     return Record(tuple(fields)) if fields and not _twins(names) else Other(str(kind))
 
 
@@ -157,10 +173,10 @@ def _arrow_list(kind: Any, wanted: Type | None) -> tuple[Any, Physical]:
 def _arrow_struct(kind: Any) -> tuple[Any, Physical]:
     stored = [(field.name, *arrow_stored(field.type)) for field in kind]
     physical = _record(kind, [(name, element) for name, _, element in stored])
-    plain = isinstance(physical, Other) or all(
-        inner == field.type for (_, inner, _), field in zip(stored, kind, strict=True)
-    )
-    return kind if plain else pa.struct([(name, inner) for name, inner, _ in stored]), physical
+    same = [inner for _, inner, _ in stored] == [field.type for field in kind]
+    if same or isinstance(physical, Other):
+        return kind, physical
+    return pa.struct([(name, inner) for name, inner, _ in stored]), physical
 
 
 def _arrow_map(kind: Any) -> tuple[Any, Physical]:
@@ -172,11 +188,10 @@ def _arrow_map(kind: Any) -> tuple[Any, Physical]:
 
 
 def _sql_struct(kind: DuckDBPyType) -> tuple[str, Physical]:
-    stored = [(name, *duckdb_stored(inner)) for name, inner in kind.children]
+    children: Any = kind.children
+    stored = [(name, *duckdb_stored(inner)) for name, inner in children]
     physical = _record(kind, [(name, element) for name, _, element in stored])
-    same = all(
-        inner == str(old) for (_, inner, _), (_, old) in zip(stored, kind.children, strict=True)
-    )
+    same = [inner for _, inner, _ in stored] == [str(inner) for _, inner in children]
     if same or isinstance(physical, Other):
         return str(kind), physical
     return f"STRUCT({', '.join(f'{identifier(name)} {inner}' for name, inner, _ in stored)})", (
@@ -185,7 +200,8 @@ def _sql_struct(kind: DuckDBPyType) -> tuple[str, Physical]:
 
 
 def _sql_map(quoted: str, kind: DuckDBPyType) -> tuple[str, Physical]:
-    (_, key), (_, value) = kind.children
+    children: Any = kind.children
+    (_, key), (_, value) = children
     stored, element = duckdb_stored(value)
     entries = f'try_cast(map_entries({quoted}) as STRUCT("key" VARCHAR, "value" {stored})[]'
     physical = MapOf(element, entries=True)

@@ -175,6 +175,8 @@ def _type(physical: Physical) -> str:
 
 
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": DAY, "ns": DAY * 1_000}
+INFINITE = 2**63 - 1
+"""The nanoseconds that DuckDB takes for infinity, which bounds what has no other end."""
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 
@@ -184,6 +186,8 @@ def _date(day: int) -> str:
 
 
 def _stamp(at: int, physical: Stamp) -> str:
+    if at >= INFINITE:
+        return "infinity"
     day, rest = divmod(at, _PER_DAY[physical.unit])
     digits = _DIGITS[physical.unit]
     seconds, fraction = divmod(rest, 10**digits)
@@ -198,13 +202,15 @@ def reading(item: Reading) -> str:
     for step in item.steps:
         place = _stepped(place, step)
     if isinstance(item.stored, Json):
-        return json_sql.READERS[json_reader(item)](json_sql.step(json_sql.document(place), item.json))
+        return json_sql.READERS[json_reader(item)](
+            json_sql.step(json_sql.document(place), item.json)
+        )
     match item.form:
         case "double":
             return _double(place, item.stored)
         case "instant":
             assert isinstance(item.stored, Stamp)
-            return time_sql.stamp_instant(place, item.stored.unit)
+            return time_sql.stamp_instant(place, item.stored.unit)  # type: ignore[arg-type]
         case "day":
             return time_sql.day_of_date(place)
         case _:
@@ -275,6 +281,10 @@ class _DuckDB:
         spelt = "regexp_full_match(v, '-?[0-9]+([.][0-9]+)?')"
         number = f"case when {spelt} then try_cast(v as double) end"
         return time_sql.let(time_sql.let(text, number), "case when isfinite(v) then v end")
+
+    def double(self, number: str) -> str:
+        """A whole number as a double."""
+        return f"cast({number} as double)"
 
     def first_present(self, *values: str) -> str:
         """The first that is not null."""

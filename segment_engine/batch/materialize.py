@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from segment_engine.backends.sources import Source, open_for
+from segment_engine.backends.opening import open_for
+from segment_engine.backends.sources import Source
 from segment_engine.batch.memberships import Memberships
 from segment_engine.errors import RunError, SegmentError
 from segment_engine.parts import ENGINES, part
@@ -30,7 +31,7 @@ def materialize(
         raise RunError(f"audiences are a mapping of key to rule, not {type(rules).__name__}")
     clock = engine.clock(as_of)
     checked, failed = _checked(engine, rules)
-    opened = open_for(list(checked.values()), source, id_column)
+    opened = open_for(engine, list(checked.values()), source, id_column)
     run = part(engine_name)
     run.check_ids(opened, id_column)
     members: dict[str, list[Any]] = {}

@@ -73,7 +73,7 @@ class Log:
 
     def sorted(self) -> tuple[Diagnostic, ...]:
         """All findings, errors first, then by place."""
-        return tuple(sorted(self.found, key=_rank))
+        return tuple(sorted(self.found, key=_rank)) if self.found else ()
 
 
 def _rank(item: Diagnostic) -> tuple[bool, int, str]:

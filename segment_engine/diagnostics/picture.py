@@ -61,10 +61,6 @@ def _printable(text: str) -> str:
 def _columns(text: str) -> int:
     """Terminal columns: combining marks take none, wide characters two."""
     return sum(
-        0
-        if unicodedata.combining(char)
-        else 2
-        if unicodedata.east_asian_width(char) in "WF"
-        else 1
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text
     )

@@ -9,9 +9,9 @@ from segment_engine.diagnostics.diagnostic import Log
 from segment_engine.diagnostics.nearest import nearest
 from segment_engine.diagnostics.spans import Place
 from segment_engine.expression import slips
+from segment_engine.expression.amend import amend
 from segment_engine.expression.nodes import Call, Constant, Expr, Field
 from segment_engine.expression.schema import Schema
-from segment_engine.expression.spelling import spell
 from segment_engine.operators.row import Operator, Right, Shape
 from segment_engine.operators.table import operator
 from segment_engine.values.paths import Steps, spell_name
@@ -31,7 +31,7 @@ from segment_engine.values.types import (
 MAX_PREDICATES = 2_000
 MAX_ARITHMETIC = 64
 MAX_VALUES = 10_000
-WIDEST = Decimal(10) ** 38
+MOST_DIGITS = 38
 
 AND, OR, NOT, EQ = (operator(name) for name in ("and", "or", "not", "eq"))
 EXISTS = operator("exists")
@@ -56,11 +56,13 @@ class Builder:
     def field(self, root: str, steps: Steps, span: Place) -> Expr:
         """The field of that name and path; unknown names are reported with the nearest."""
         spec = self.schema.find(root, steps)
+        if spec is not None and not steps:
+            return Field(spec.name, spec.type, spec, spec.path, span)
         if spec is None:
             return self._unknown_field(root, steps, span)
-        name = spec.name if not steps else spell_name(root, steps)
-        kind = spec.type if spec.name == name else ANY
-        return Field(name, kind, spec, spec.path if kind is not ANY or not steps else steps, span)
+        name = spell_name(root, steps)
+        declared = spec.name == name
+        return Field(name, spec.type if declared else ANY, spec, steps, span)
 
     def _unknown_field(self, root: str, steps: Steps, span: Place) -> Expr:
         name = spell_name(root, steps)
@@ -69,19 +71,29 @@ class Builder:
         if known is not None and steps:
             self.log.error(
                 "unknown-field",
-                f"`{root}` is {_a(known.type)}: nothing follows its name",
+                f"`{root}` is {slips.a(known.type)}: nothing follows its name",
                 span,
                 help=f"write `{root}`",
             )
         else:
-            self.log.error("unknown-field", f"no field is called `{name}`", span, near=near)
-        return Constant(None, FAULTY, span)
+            self.log.error(
+                "unknown-field",
+                f"no field is called `{name}`",
+                span,
+                near=near,
+                help=None if near else self._open_path(name),
+            )
+        return Constant(None if steps else root, FAULTY, span)
+
+    def _open_path(self, name: str) -> str | None:
+        opened = next((spec.name for spec in self.schema.specs.values() if spec.open), None)
+        return f"a key of `{opened}` is written `{opened}.{name}`" if opened else None
 
     def number(self, value: int | Decimal, span: Place, unit: str | None = None) -> Expr:
         """A number literal; outside DECIMAL(38) it is an error."""
-        exponent = value.as_tuple().exponent if isinstance(value, Decimal) else 0
-        scale = -exponent if isinstance(exponent, int) else 0
-        if not abs(value) * 10**scale < WIDEST:
+        _, digits, exponent = Decimal(value).as_tuple()
+        assert isinstance(exponent, int)
+        if max(len(digits) + exponent, 0) + max(-exponent, 0) > MOST_DIGITS:
             self.log.error("number-range", "the number has more than 38 digits", span)
             return Constant(None, FAULTY, span)
         return Constant(value, NUMBER, span, unit)
@@ -123,7 +135,7 @@ class Builder:
             return self.predicate(EQ, [part, Constant(True, BOOLEAN, part.span)], part.span)
         self.log.error(
             "not-a-truth",
-            f"{_what(part)} is neither true nor false",
+            f"{slips.the(part)} is neither true nor false",
             part.span,
             help="compare it, as in `totalOrders > 2` or `phone exists`",
         )
@@ -147,6 +159,7 @@ class Builder:
             raise TooMany
         if op.mirror and isinstance(args[0], Constant) and not isinstance(args[1], Constant):
             op, args = operator(op.mirror), [args[1], args[0]]
+        amend(self.log, op, args[0], args[1:])
         if len(args) == 2 and args[1].type is NULL:
             made = slips.null_comparison(self, op, args[0], args[1], span, negated)
             return made
@@ -161,16 +174,17 @@ class Builder:
     ) -> tuple[Expr, ...] | None:
         """The arguments with undeclared types settled, or None where something was reported."""
         left, rights = args[0], args[1:]
-        if not self._is_value(left) or not all([self._is_value(right) for right in rights]):
-            return None
+        for part in args:
+            if part.type is TRUTH or part.type is FAULTY:
+                self._refuse_truths(args)
+                return None
         if isinstance(left, Constant):
-            self.log.error(
-                "constant-comparison",
-                f"{_what(left)} is a constant: every comparison names a field",
-                left.span,
-                help="put a field on the left, as in `totalOrders > 2`",
-            )
+            slips.constant_alone(self, left)
             return None
+        if op.years:
+            rights = [
+                slips.year(right) if isinstance(right, Constant) else right for right in rights
+            ]
         items = _items(rights)
         if items is not None and not self._list_is_sound(items, rights[0].span):
             return None
@@ -181,7 +195,7 @@ class Builder:
             return None
         kind = _right_kind(op, left)
         checked = [self.right(op, kind, left, right) for right in (items or rights)]
-        if any(item.type is FAULTY for item in checked):
+        if FAULTY in [item.type for item in checked]:
             return None
         if items is not None:
             return left, Constant(tuple(checked), checked[0].type, rights[0].span)
@@ -189,15 +203,15 @@ class Builder:
             return None
         return left, *checked
 
-    def _is_value(self, part: Expr) -> bool:
-        if part.type is TRUTH:
-            self.log.error(
-                "not-a-value",
-                "a truth cannot be compared",
-                part.span,
-                help="join truths with `and`, `or`, `not`",
-            )
-        return part.type not in (TRUTH, FAULTY)
+    def _refuse_truths(self, parts: list[Expr]) -> None:
+        for part in parts:
+            if part.type is TRUTH:
+                self.log.error(
+                    "not-a-value",
+                    "a truth cannot be compared",
+                    part.span,
+                    help="join truths with `and`, `or`, `not`",
+                )
 
     def _settled(self, op: Operator, left: Expr, rights: list[Expr]) -> Expr:
         """An undeclared path takes its type from the other operand or from the operator."""
@@ -208,17 +222,18 @@ class Builder:
             return left
         if len(families) == 1 or op.shape is Shape.LASTING:
             return replace(left, type=slips.FAMILY_TYPE[next(iter(families))])
-        kinds = {right.type for right in rights} - {ANY}
-        return replace(left, type=next(iter(kinds))) if len(kinds) >= 1 else left
+        kinds = [slips.FAMILY_TYPE.get(right.type.family) for right in rights]
+        kind = next((kind for kind in kinds if kind is not None), ANY)
+        return replace(left, type=kind)
 
     def _defined(self, op: Operator, left: Expr, span: Place) -> bool:
         families = op.takes
         if "*" in families or left.type is ANY or left.type.family in families:
             return True
-        takes = ", ".join(families)
+        takes = " or ".join(", ".join(families).rsplit(", ", 1))
         self.log.error(
             "operator-type",
-            f"`{op.words[0]}` is not defined for {_what(left)}; it takes {takes}",
+            f"`{op.words[0]}` is not defined for {slips.the(left)}; it takes {takes}",
             span,
             help=slips.instead(op, left),
         )
@@ -230,7 +245,7 @@ class Builder:
             return True
         self.log.error(
             "ignoring-case",
-            f"`ignoring case` says nothing for `{op.words[0]}` on {_what(left)}",
+            f"`ignoring case` says nothing for `{op.words[0]}` on {slips.the(left)}",
             span,
             help="it goes with = != in contains, starts with, ends with, on text",
         )
@@ -252,14 +267,17 @@ class Builder:
                 )
                 sound = False
             elif not isinstance(item, Constant):
-                self.log.error("literal-type", "a list holds literals only", item.span)
+                self.log.error(
+                    "literal-type",
+                    "a list holds fixed values only",
+                    item.span,
+                    help="compare with a field in a condition of its own",
+                )
                 sound = False
         return sound
 
     def right(self, op: Operator, kind: Right, left: Expr, right: Expr) -> Expr:
         """The right side as the left one wants it; FAULTY where it was reported."""
-        if op.years and isinstance(right, Constant) and right.type is NUMBER:
-            right = slips.year(right)
         if isinstance(right, Field) and right.type is ANY and kind is Right.SAME:
             if left.type is ANY:
                 return slips.cast_needed(self, left, right)
@@ -273,7 +291,7 @@ class Builder:
             return slips.wrong_type(self, op, left, right, wanted)
         if kind is not Right.SAME and not isinstance(right, Constant):
             self.log.error(
-                "literal-type", f"`{op.words[0]}` wants a literal on its right", right.span
+                "literal-type", f"`{op.words[0]}` wants a fixed value on its right", right.span
             )
             return Constant(None, FAULTY, right.span)
         if isinstance(right, Constant) and right.value == "" and kind is not Right.SAME:
@@ -293,9 +311,10 @@ class Builder:
     def function(self, op: Operator, args: list[Expr], span: Place) -> Expr:
         """A value function, `anniversary of`, or arithmetic."""
         settled = []
+        if any(argument.type in (TRUTH, FAULTY) for argument in args):
+            self._refuse_truths(args)
+            return Constant(None, FAULTY, span)
         for argument in args:
-            if not self._is_value(argument):
-                return Constant(None, FAULTY, span)
             if argument.type is ANY and isinstance(argument, Field) and "any" not in op.takes:
                 family = next(iter(op.takes))
                 argument = replace(argument, type=slips.FAMILY_TYPE[family])
@@ -350,13 +369,3 @@ def _wanted_family(kind: Right, left: Type) -> str:
     if left.family == "anniversary":
         return "time"
     return left.element.family if left.element else left.family
-
-
-def _a(kind: Type) -> str:
-    return f"{'an' if kind.name[0] in 'aeiou' else 'a'} {kind}"
-
-
-def _what(part: Expr) -> str:
-    if isinstance(part, Field):
-        return f"{part.type} (`{part.name}`)"
-    return f"{part.type} `{spell(part)}`" if isinstance(part, Constant) else f"{part.type}"

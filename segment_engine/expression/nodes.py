@@ -1,14 +1,14 @@
 """The expression: constants, fields and calls. Walkers are iterative, whatever the depth."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from segment_engine.diagnostics.spans import NOWHERE, Place
 from segment_engine.expression.schema import FieldSpec
 from segment_engine.operators.row import Operator
 from segment_engine.values.paths import Steps
-from segment_engine.values.types import Type
+from segment_engine.values.types import ANY, Type
 
 Result = TypeVar("Result")
 
@@ -56,8 +56,23 @@ class Call:
 class Leaf:
     """What an engine's binding puts in place of fields and constants; see backends/reading."""
 
+    @property
+    def type(self) -> Type:
+        """Storage has physical types; the language's are settled before."""
+        return ANY
+
+    @property
+    def span(self) -> Place:
+        """Nothing of it was written by a person."""
+        return NOWHERE
+
 
 Expr = Constant | Field | Call | Leaf
+
+
+def placed(expr: Expr, span: Place) -> Expr:
+    """The same expression, standing at `span`."""
+    return expr if isinstance(expr, Leaf) else replace(expr, span=span)
 
 
 def fold(root: Expr, combine: Callable[[Expr, tuple[Result, ...]], Result]) -> Result:

@@ -38,7 +38,7 @@ AND, OR, NOT, EXISTS, EQ, IN = (operator(n) for n in ("and", "or", "not", "exist
 _EMPTY, _FOLD, _CONTAINS = operator("is_empty"), operator("fold"), operator("contains")
 _ANNIVERSARY, _NUMBER, _DATETIME = (operator(n) for n in ("anniversary", "number", "datetime"))
 _ORDER, _HAS = operator("time_order"), operator("has")
-_FIRST = operator("first_present")
+_BETWEEN = operator("between")
 
 _WINDOWS: dict[Operator, Callable[[Window], Window]] = {
     EQ: lambda window: window,
@@ -136,11 +136,15 @@ class _Resolver:
             return _truth_equals(left, args[1])
         if op is IN:
             return self._among(left, args[1], node)
+        if op is _BETWEEN and left.type is ANNIVERSARY:
+            low, high = (self._window(bound, node).value for bound in args[1:])
+            return _anniversary(left, low.to(high))
         if op.expand is not None:
             return self._expanded(op, args, node)
         if left.type is ANNIVERSARY:
-            return self._anniversary(op, left, args[1], node)
-        if op in _LASTING or op in _WINDOWS and left.type.family == "time":
+            assert isinstance(args[1], Constant)
+            return _anniversary(left, self._bounds(op, args[1], node).value)
+        if op in _LASTING or (op in _WINDOWS and left.type.family == "time"):
             return self._timed(op, left, args[1], node)
         if op in _PARTS or op is _HOUR or op is _ANNIVERSARY:
             return self._part(op, left)
@@ -233,25 +237,26 @@ class _Resolver:
             return make("local_hour", left, self._zone())
         day = make("local_day", left, self._zone())
         if op is _ANNIVERSARY:
-            return replace(make("monthday_of_day", day), type=ANNIVERSARY)
+            return Call(operator("monthday_of_day"), (day,), ANNIVERSARY)
         return Call(_PARTS[op], (day,), NUMBER)
-
-    def _anniversary(self, op: Operator, left: Expr, right: Expr, node: Call) -> Expr:
-        assert isinstance(right, Constant)
-        window = self._bounds(op, right, node).value
-        days = replace(left, type=NUMBER)
-        ranges = [
-            make("in_range", days, Constant(low, NUMBER), Constant(high, NUMBER))
-            for low, high in moments.anniversaries(window)
-        ]
-        return make("or", *ranges) if len(ranges) > 1 else ranges[0] if ranges else FALSE
 
     def _zone(self) -> Constant:
         return Constant(self.clock.zone, ZONE)
 
 
-def as_type(field: Any, wanted: Type) -> Field:
+def _anniversary(left: Expr, window: Window) -> Expr:
+    assert isinstance(left, Call)
+    days = replace(left, type=NUMBER)
+    ranges = [
+        make("in_range", days, Constant(low, NUMBER), Constant(high, NUMBER))
+        for low, high in moments.anniversaries(window)
+    ]
+    return make("or", *ranges) if len(ranges) > 1 else ranges[0] if ranges else FALSE
+
+
+def as_type(field: Expr, wanted: Type) -> Field:
     """The same field, read as another type."""
+    assert isinstance(field, Field)
     return replace(field, type=wanted)
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from segment_engine.errors import SchemaError
+from segment_engine.expression.schema_file import FIELD_KEYS, load_schema, read_schema
 from segment_engine.values.paths import Steps, parse_name, spell_name
 from segment_engine.values.types import ANY, CURRENCY, SCALARS, Type, type_named
 
@@ -29,7 +31,7 @@ class FieldSpec:
     @property
     def open(self) -> bool:
         """Whether any path may follow the name, as `metadata.tier`."""
-        return self.type is ANY or self.type == ANY
+        return self.type is ANY
 
 
 class Schema:
@@ -60,6 +62,19 @@ class Schema:
         """The consumer schema: what an Audiences API consumer has, and two derived fields."""
         return cls(DEFAULT_FIELDS)
 
+    @classmethod
+    def load(cls, path: str | Path) -> "Schema":
+        """The schema of a YAML or JSON file, with the keys `fields` and `currency`.
+
+        Raises SchemaError with every mistake of the file, its line and column.
+        """
+        return load_schema(cls, path)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> "Schema":
+        """As `load`, of a file's text."""
+        return read_schema(cls, text, "schema")
+
     @property
     def currency(self) -> str:
         """The currency of fields that name none, by its ISO 4217 code."""
@@ -72,6 +87,8 @@ class Schema:
 
     def find(self, root: str, steps: Steps) -> FieldSpec | None:
         """The declared field of that name, else the open field that the path leads into."""
+        if not steps:
+            return self._specs.get(root)
         found = self._specs.get(spell_name(root, steps)) or self._specs.get(root)
         return found if found is None or found.open or not steps or found.name != root else None
 
@@ -114,15 +131,13 @@ DEFAULT_FIELDS: dict[str, Any] = {
     "averageOrderValue": {"type": "currency", "derived": "totalOrderValue / totalOrders"},
 }
 
-_KEYS = {"type", "label", "column", "derived", "currency"}
-
 
 def _spec(name: str, given: Any, currency: str, opened: Mapping[str, str]) -> FieldSpec:
     entry = _entry(given)
-    if unknown := set(entry) - _KEYS:
+    if unknown := set(entry) - set(FIELD_KEYS):
         raise SchemaError(
             f"field {name!r}: unknown {', '.join(sorted(map(str, unknown)))}; "
-            f"known are {', '.join(sorted(_KEYS))}"
+            f"known are {', '.join(FIELD_KEYS)}"
         )
     kind = _checked_type(name, entry.get("type"))
     root, steps = _located(name, opened)

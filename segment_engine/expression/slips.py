@@ -4,24 +4,24 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from segment_engine.diagnostics.diagnostic import Diagnostic
+from segment_engine.diagnostics.diagnostic import Diagnostic, Fix
 from segment_engine.diagnostics.spans import Place
 from segment_engine.expression.nodes import Call, Constant, Expr, Field
 from segment_engine.expression.spelling import spell
-from segment_engine.operators.row import Operator, Right
+from segment_engine.operators.row import Operator, Right, Shape
 from segment_engine.operators.table import operator
 from segment_engine.values.literals import read_moment, year_moment
-from segment_engine.values.moments import Clock, Duration, Moment, Now, Shifted, WallTime
-from segment_engine.values.numbers import normal, plain
+from segment_engine.values.moments import Clock, Moment, Shifted, WallTime
+from segment_engine.values.numbers import plain
 from segment_engine.values.types import (
     ANY,
     BOOLEAN,
     DATETIME,
     FAULTY,
-    NULL,
     NUMBER,
     TEXT,
     TRUTH,
+    Type,
 )
 from segment_engine.values.zones import OutOfRange, zone
 
@@ -72,8 +72,10 @@ def repeated_values(build: "Builder", op: Operator, parts: list[Expr]) -> list[E
             run.append(part)
             continue
         if run:
-            merged[-1] = _as_list(build, merged[-1], run)
+            merged[-1] = _as_list(build, op, merged[-1], run)
             run = []
+        if isinstance(part, Constant) and merged and _lone_value(build, op, merged[-1], part):
+            continue
         if part is not None:
             merged.append(part)
     return merged
@@ -94,16 +96,29 @@ def _positive(part: Expr) -> Call | None:
     return part if isinstance(part, Call) and isinstance(right, Constant) else None
 
 
-def _as_list(build: "Builder", part: Expr, run: list[Constant]) -> Expr:
+def _lone_value(build: "Builder", op: Operator, before: Expr, part: Constant) -> bool:
+    """A value after a condition that was wrong already: it has no list to join."""
+    if before.type is not FAULTY or part.type.family not in ("text", "number", "time"):
+        return False
+    build.log.error(
+        "repeated-value",
+        "a value alone is no comparison",
+        part.span,
+        help=f'write `in ("US", "CA")` for several values, or a field after `{op.words[0]}`',
+    )
+    return True
+
+
+def _as_list(build: "Builder", op: Operator, part: Expr, run: list[Constant]) -> Expr:
     call = _positive(part)
     assert call is not None
+    all_of = op is operator("and") and part is call and call.op is operator("contains")
+    several = operator("contains_all") if all_of else _MANY.get(call.op, call.op)
     right = call.args[-1]
     assert isinstance(right, Constant)
     first = right.value if isinstance(right.value, tuple) else (right,)
     values = Constant((*first, *run), right.type, right.span)
-    made: Expr = replace(
-        call, op=_MANY.get(call.op, call.op), args=(call.args[0], values), span=part.span
-    )
+    made: Expr = replace(call, op=several, args=(call.args[0], values), span=part.span)
     if part is not call:
         made = Call(operator("not"), (made,), TRUTH, part.span)
     span = part.span.to(run[-1].span)  # type: ignore[arg-type]
@@ -117,16 +132,21 @@ def money(build: "Builder", left: Expr, right: Constant) -> Constant:
     currency = field.spec.currency if field else None
     same = currency is not None and currency in _SIGNS.get(right.unit or "", (right.unit,))
     message = "an amount is a plain number"
+    help = "write the number alone; nothing is converted"
     if field is not None and currency is not None:
         message += f": `{field.name}` is in {currency}"
-    fixes = (plain(right.value),) if same else ()
-    build.log.slip("currency-sign", message, right.span, *fixes)
+        help = f"nothing is converted: write the amount in {currency}"
+    fixes = (Fix(right.span, plain(right.value)),) if same else ()
+    advice = None if same else help
+    build.log.error("currency-sign", message, right.span, fixes=fixes, help=advice)
     return replace(right, unit=None)
 
 
-def year(right: Constant) -> Constant:
+def year(right: Expr) -> Expr:
     """The year that a number of four digits spells after `on during before after`."""
-    moment = year_moment(right.value)
+    if not isinstance(right, Constant):
+        return right
+    moment = year_moment(right.value) if right.type is NUMBER else None
     return Constant(moment, DATETIME, right.span) if moment else right
 
 
@@ -142,25 +162,46 @@ def cast_needed(build: "Builder", left: Field | Expr, right: Field) -> Constant:
     return _faulty(right.span)
 
 
-def wrong_type(
-    build: "Builder", op: Operator, left: Expr, right: Expr, wanted: str
-) -> Constant:
+def wrong_type(build: "Builder", op: Operator, left: Expr, right: Expr, wanted: str) -> Constant:
     """A right side of another type; where it clearly spells the wanted one, with a fix."""
     if right.type.family in ("faulty", "truth"):
         return _faulty(right.span)
     if wanted == "duration":
         return _no_duration(build, op, right)
     fixes = _respelt(right, wanted)
-    subject = f"`{left.name}`" if isinstance(left, Field) else f"`{spell(left)}`"
-    is_a = f"{subject} is {left.type}" if left.type is not ANY else f"`{op.words[0]}`"
-    found = f"{right.type} `{spell(right)}`"
-    message = f"{is_a}: it wants {wanted}, not {found}"
+    is_a = f"`{spell(left)}` is {a(left.type)}" if left.type is not ANY else f"`{op.words[0]}`"
+    message = f"{is_a}: it wants {_WANTED.get(wanted, wanted)}, not {the(right)}"
     if right.type.family == "duration":
         message, fixes = f"`{spell(right)}` is a length of time, not a time", _durations(right)
     if right.type.family == "pattern":
         message = "a pattern goes with `matches` only"
-    build.log.slip("type-mismatch", message, right.span, *fixes)
+    build.log.error(
+        "type-mismatch",
+        message,
+        right.span,
+        fixes=tuple(Fix(right.span, text) for text in fixes),
+        help=_time_help(right) if wanted == "time" and not fixes else None,
+    )
     return _faulty(right.span)
+
+
+def a(kind: Type) -> str:
+    """The type with its article."""
+    return f"{'an' if kind.name[0] in 'aeiou' else 'a'} {kind}"
+
+
+def the(part: Expr) -> str:
+    """A value as a message names it: "the text `"US"`", "`phone` (a text)"."""
+    if not isinstance(part, Constant):
+        return f"`{spell(part)}` ({a(part.type)})"
+    return f"the {part.type} `{spell(part)}`" if part.value is not None else "null"
+
+
+def _time_help(right: Expr) -> str:
+    moment = year_moment(right.value) if isinstance(right, Constant) else None
+    if moment is not None:
+        return f"ask for the whole year with `during {moment.text}`, `before` or `after`"
+    return "a time is spelt as in 2026-01-31, 2026-01-31T10:00, 30 days ago, last month"
 
 
 def _durations(right: Expr) -> tuple[str, ...]:
@@ -179,8 +220,6 @@ def _respelt(right: Expr, wanted: str) -> tuple[str, ...]:
         return (value.lower(),) if value.lower() in ("true", "false") else ()
     if isinstance(value, int | Decimal) and not isinstance(value, bool) and wanted == "text":
         return (f'"{plain(value)}"',)
-    if isinstance(value, int) and not isinstance(value, bool) and wanted == "time":
-        return (f"{value}-01-01",) if 1000 <= value <= 9999 else ()
     return ()
 
 
@@ -192,6 +231,8 @@ def _is_number(text: str) -> bool:
 def _no_duration(build: "Builder", op: Operator, right: Expr) -> Constant:
     count = right.value if isinstance(right, Constant) and right.type is NUMBER else None
     fixes = (f"{count} days",) if isinstance(count, int) and count >= 1 else ()
+    if isinstance(right, Constant) and isinstance(right.value, Shifted):
+        fixes = (right.value.text.removesuffix(" ago").removesuffix(" from now"),)
     build.log.slip(
         "bad-duration",
         f"`{op.words[0]}` wants a length of time, such as 30 days, not `{spell(right)}`",
@@ -207,7 +248,36 @@ def instead(op: Operator, left: Expr) -> str | None:
         return "ask a list with `contains` or `contains any (...)`"
     if left.type.family == "time" and Right.NEEDLE in op.takes.values():
         return "ask a time with `during 2026-01`, `year(...)` or `month(...)`"
+    if left.type.family in ("time", "duration") and op.shape is Shape.ARITHMETIC:
+        return "times have no arithmetic: write `7 days ago` or `within last 7 days`"
+    if left.type.family == "text" and op.shape is Shape.ARITHMETIC:
+        return "`number(...)` reads a text as a number"
+    if left.type.family == "anniversary":
+        return "ask with `=`, `on`, `in`, `between`, `within last` or `within next`"
+    if left.type.family == "number":
+        return "compare a number with `=`, `<`, `>`, `in` or `between`"
     return None
+
+
+def constant_alone(build: "Builder", left: Constant) -> None:
+    """A comparison of constants; a field's name in quotes was meant as the field."""
+    named = left.type is TEXT and left.value in build.schema.specs
+    build.log.error(
+        "constant-comparison",
+        f"{the(left)} is a constant: every comparison names a field",
+        left.span,
+        fixes=(Fix(left.span, str(left.value)),) if named else (),
+        help=None if named else "put a field on the left, as in `totalOrders > 2`",
+    )
+
+
+_WANTED = {
+    "text": "a text",
+    "number": "a number",
+    "time": "a date or time",
+    "boolean": "`true` or `false`",
+    "pattern": "a pattern",
+}
 
 
 _PROBES = tuple(
@@ -256,5 +326,7 @@ def _reversed_on(clock: Clock, low: Moment, high: Moment) -> bool:
 def folded_constant(op: Operator, args: list[Expr], span: Place) -> Constant | None:
     """A number literal with its sign; other arithmetic of literals has the result as its fix."""
     if op is operator("negate") and isinstance(args[0], Constant) and args[0].type is NUMBER:
-        return Constant(-args[0].value, NUMBER, span, args[0].unit)
+        value = args[0].value
+        turned = -value if isinstance(value, int) else value.copy_negate()
+        return Constant(turned, NUMBER, span, args[0].unit)
     return None

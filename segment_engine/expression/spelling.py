@@ -9,7 +9,20 @@ from segment_engine.values.paths import WORD, quote
 from segment_engine.values.patterns import Pattern
 
 RESERVED = frozenset(
-    "and or not in between true false null now today yesterday tomorrow".split()
+    [
+        "and",
+        "or",
+        "not",
+        "in",
+        "between",
+        "true",
+        "false",
+        "null",
+        "now",
+        "today",
+        "yesterday",
+        "tomorrow",
+    ]
 )
 
 # How tightly a piece of text holds together; an operand that holds less gets brackets.
@@ -43,9 +56,10 @@ def _piece(node: Expr, parts: tuple[Piece, ...]) -> Piece:
         return spell_constant(node), _ATOM
     if isinstance(node, Field):
         return spell_field(node.name, node.spec.name if not node.declared else _root(node)), _ATOM
+    assert isinstance(node, Call)
     if node.op in _LOGIC:
         level = _LOGIC[node.op]
-        inner = [_bracketed(part, level + 1) for part in parts]
+        inner = [_bracketed(part, _NOT) for part in parts]
         return f" {node.op.name} ".join(inner), level
     if node.op is _NEGATION:
         return _negation(node, parts[0])

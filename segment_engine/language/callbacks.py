@@ -1,19 +1,18 @@
 """What each rule of the grammar builds, at the moment the parser has recognised it."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol
 
 from segment_engine.diagnostics.nearest import nearest
 from segment_engine.diagnostics.spans import Span
 from segment_engine.expression.build import AND, OR, Builder
-from segment_engine.expression.nodes import Constant, Expr
+from segment_engine.expression.nodes import Constant, Expr, placed
 from segment_engine.language.misspellings import TERMINALS, normal_words, read_money
 from segment_engine.operators.row import Operator, Shape
 from segment_engine.operators.table import operator, spelled
 from segment_engine.values.literals import read_duration, read_moment
 from segment_engine.values.paths import BadEscape, Steps, unquote
-from segment_engine.values.types import BOOLEAN, DATETIME, DURATION, FAULTY, NULL, TEXT
+from segment_engine.values.types import ANY, BOOLEAN, DATETIME, DURATION, FAULTY, NULL, TEXT
 
 _SPELLED = spelled(*TERMINALS)
 _FUNCTIONS = {word: row for word, (row, _) in spelled(Shape.FUNCTION).items()}
@@ -69,7 +68,7 @@ class Callbacks:
     def bracketed(self, children: Children) -> Expr:
         """( a )"""
         opening, inner, closing = children
-        return replace(inner, span=Span(opening.start_pos, closing.end_pos))
+        return placed(inner, Span(opening.start_pos, closing.end_pos))
 
     # ---- predicates
 
@@ -111,8 +110,7 @@ class Callbacks:
     def listing(self, children: Children) -> Expr:
         """( a, b, c )"""
         items = tuple(children[1:-1])
-        kind = items[0].type if items else NULL
-        return Constant(items, kind, Span(children[0].start_pos, children[-1].end_pos))
+        return Constant(items, ANY, Span(children[0].start_pos, children[-1].end_pos))
 
     # ---- values
 

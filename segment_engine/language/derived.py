@@ -35,7 +35,8 @@ def _parsed(spec: FieldSpec, schema: Schema) -> Expr:
 
 
 def _refuse_cycle(name: str, found: Mapping[str, Expr]) -> None:
-    waiting, seen = [(name,)], {name}
+    seen = {name}
+    waiting: list[tuple[str, ...]] = [(name,)]
     while waiting:
         path = waiting.pop()
         for needed in _derived_in(found[path[-1]]):

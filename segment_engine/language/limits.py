@@ -38,44 +38,47 @@ class Limits:
 
     def __init__(self, text: str, log: Log) -> None:
         self._text, self._log = text, log
-        self._large = len(text) > MAX_TEXT // 4 and _bytes(text) > MAX_TEXT
         self._levels: list[int] = []
         self._depth = self._signs = 0
         self._outside = self._seen = 0
-        self._listed = self._values = self._chain = 0
+        self._values = self._chain = 0
         self.in_list = False
+        large = len(text) > MAX_TEXT // 4 and _bytes(text) > MAX_TEXT
+        self.watched = None if large else _WATCHED
+        """The kinds of tokens that must be shown to `see`; None for all of them."""
 
-    def see(self, token: Any) -> None:
-        """Counts the token; raises TooMany, with the log written, when a limit is passed."""
+    def see(self, token: Any, previous: str) -> None:
+        """Counts the token; raises TooMany, with the log written, when a limit is passed.
+
+        `previous` is the kind of the token before it.
+        """
         kind = token.type
-        if self._large:
+        if self.watched is None:
             self._measure(token)
         if kind == "_COMMA":
             self._count_value(token)
-        elif kind in ("NOT", "MINUS"):
-            self._signs += 1
-            if self._depth + self._signs > MAX_DEPTH:
-                raise too_deep(self._log, _span(token))
+        elif kind in _PREFIXES:
+            self._signs = self._signs + 1 if previous in _PREFIXES else 1
+            self._check_depth(token, self._signs)
         elif kind == "LPAR":
-            self._open(token)
+            self._open(token, previous)
         elif kind == "RPAR":
             self._close()
-        elif kind != "PREFIX":
-            self._signs = 0
         if kind in _SIGNS:
             self._extend_chain(token)
         elif kind in _BREAKS:
             self._chain = 0
-        self._listed = kind == "LISTED"
 
-    def _open(self, token: Any) -> None:
-        self.in_list = bool(self._listed)
-        self._values = 1
-        self._levels.append(self._signs + 1)
-        self._depth += self._signs + 1
-        self._signs = 0
-        if self._depth > MAX_DEPTH:
+    def _check_depth(self, token: Any, more: int) -> None:
+        if self._depth + more > MAX_DEPTH:
             raise too_deep(self._log, _span(token))
+
+    def _open(self, token: Any, previous: str) -> None:
+        self.in_list = previous == "LISTED"
+        self._values = 1
+        self._levels.append(1 + (self._signs if previous in _PREFIXES else 0))
+        self._depth += self._levels[-1]
+        self._check_depth(token, 0)
 
     def _close(self) -> None:
         self.in_list = False
@@ -106,7 +109,9 @@ class Limits:
 
 
 _SIGNS = frozenset({"PLUS", "MINUS", "STAR", "SLASH"})
-_BREAKS = frozenset({"_AND", "_OR", "NOT", "COMPARE"})
+_BREAKS = frozenset({"_AND", "_OR"})
+_PREFIXES = frozenset({"NOT", "MINUS", "PREFIX"})
+_WATCHED = _SIGNS | _BREAKS | _PREFIXES | {"_COMMA", "LPAR", "RPAR"}
 
 
 def _span(token: Any) -> Span:

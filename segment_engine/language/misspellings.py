@@ -46,10 +46,14 @@ WORDS = {
     "does not equal": "!=",
     "greater than": ">",
     "is greater than": ">",
+    "greater than or equal to": ">=",
+    "is greater than or equal to": ">=",
     "more than": ">",
     "is more than": ">",
     "less than": "<",
     "is less than": "<",
+    "less than or equal to": "<=",
+    "is less than or equal to": "<=",
     "at least": ">=",
     "is at least": ">=",
     "at most": "<=",
@@ -66,9 +70,19 @@ WORDS = {
     "is on": "on",
     "is older than": "older than",
     "is within last": "within last",
+    "newer than": "within last",
+    "is newer than": "within last",
+    "since": ">=",
+    "until": "<=",
     "begins with": "starts with",
+    "startswith": "starts with",
+    "endswith": "ends with",
+    "includes": "contains",
+    "regexp": "matches",
+    "regex": "matches",
     "does not contain": "not contains",
     "doesn't contain": "not contains",
+    "does not include": "not contains",
     "does not start with": "not starts with",
     "does not begin with": "not starts with",
     "does not end with": "not ends with",
@@ -76,18 +90,24 @@ WORDS = {
     "contains any of": "contains any",
     "contains all of": "contains all",
     "does not exist": "is missing",
+    "doesn't exist": "is missing",
+    "not null": "exists",
     "is not missing": "exists",
     "is not present": "is missing",
     "is present": "exists",
     "is set": "exists",
     "is not set": "is missing",
     "is unset": "is missing",
+    "is blank": "is empty",
+    "is not blank": "is not empty",
     "within the last": "within last",
     "within past": "within last",
     "within the past": "within last",
+    "in last": "within last",
     "in the last": "within last",
     "in the past": "within last",
     "within the next": "within next",
+    "in next": "within next",
     "in the next": "within next",
 }
 
@@ -120,17 +140,13 @@ def _words(text: str, following: str | None) -> Reading:
 
 def _compare(text: str, following: str | None) -> Reading:
     meant = _COMPARES[text]
-    return Reading(
-        "operator-spelling", f"`{text}` is spelt `{meant}`", tokens_of(meant), (meant,)
-    )
+    return Reading("operator-spelling", f"`{text}` is spelt `{meant}`", tokens_of(meant), (meant,))
 
 
 def _logic(kind: str, word: str) -> Callable[[str, str | None], Reading]:
     def read(text: str, following: str | None) -> Reading:
         fix = f"{word} " if word == "not" else word
-        return Reading(
-            "operator-spelling", f"`{text}` is spelt `{word}`", [(kind, word)], (fix,)
-        )
+        return Reading("operator-spelling", f"`{text}` is spelt `{word}`", [(kind, word)], (fix,))
 
     return read
 
@@ -140,8 +156,8 @@ def _like(text: str, following: str | None) -> Reading:
     no = "not " if text.lower().startswith("not") else ""
     message = "there is no `like`: `%` and `_` are plain characters"
     if following is None or following[0] not in "\"'":
-        words = [f"{no}{word}" for word in ("contains", "starts with", "ends with", "matches")]
-        return Reading("operator-spelling", message, tokens_of(words[0]), tuple(words))
+        fixes = tuple(f"{no}{word}" for word in ("contains", "starts with", "ends with", "matches"))
+        return Reading("operator-spelling", message, tokens_of(fixes[0]), fixes)
     words, literal = _wildcards(following[1:-1], no)
     kind = "PATTERN" if words.endswith("matches") else "STRING"
     tokens, fix = [*tokens_of(words), (kind, literal)], f"{words} {literal}"

@@ -1,15 +1,19 @@
 """Text to expression. The only user of lark: its tree never exists, callbacks build at once."""
 
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from lark import Lark, Token
+from lark import Lark
+from lark.common import LexerConf
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
-from lark.lexer import PatternRE, TerminalDef
+from lark.grammar import Rule
+from lark.lexer import Lexer, LexerState, PatternRE, TerminalDef
 
 from segment_engine.diagnostics.diagnostic import Diagnostic, Log
 from segment_engine.diagnostics.spans import Span
@@ -24,8 +28,8 @@ from segment_engine.language.misspellings import READERS, TERMINALS, WORDS
 from segment_engine.operators.table import spelled
 
 _VALUE_ENDS = frozenset(
-    "NAME QUOTED_NAME DOTKEY NUMBER STRING PATTERN MONEY TRUE FALSE NULL MOMENT DURATION "
-    "RPAR RSQB".split()
+    {"NAME", "QUOTED_NAME", "DOTKEY", "NUMBER", "STRING", "PATTERN", "MONEY", "TRUE", "FALSE"}
+    | {"NULL", "MOMENT", "DURATION", "RPAR", "RSQB"}
 )
 _WORD_OPERATORS = frozenset(TERMINALS.values()) | {"SLIP_WORDS", "SLIP_LIKE"}
 _SPLITS = {"SLIP_THOUSANDS"}
@@ -55,12 +59,12 @@ def parse(text: str, schema: Schema, log: Log, *, value: bool = False) -> Expr |
     builder = Builder(schema, log)
     _now.builder, _now.text = builder, text
     try:
-        made = _lark().parse(text)
+        made: Any = _lark().parse(text)
         return made if value else builder.truth(made)
     except TooMany:
         return None
     except UnexpectedCharacters as fault:
-        log.found.append(syntax_errors.bad_character(text, fault.pos_in_stream))
+        log.found.append(syntax_errors.bad_character(text, fault.pos_in_stream or 0))
     except UnexpectedToken as fault:
         log.found.append(_unexpected(fault, text))
     return None
@@ -72,31 +76,105 @@ def _unexpected(fault: UnexpectedToken, text: str) -> Diagnostic:
     return syntax_errors.unexpected(text, token.type, _start(token), _end(token), expected)
 
 
+class Word(str):
+    """A token: lark asks for no more, and its own compares in Python whenever it is looked up."""
+
+    __slots__ = ("end_pos", "start_pos", "type")
+    line = column = end_line = end_column = None
+
+    type: str
+    start_pos: int
+    end_pos: int
+
+
+def _word(kind: str, text: str, start: int, end: int) -> Word:
+    token = Word(text)
+    token.type, token.start_pos, token.end_pos = kind, start, end
+    return token
+
+
+class _Lexer(Lexer):
+    """One regular expression over all terminals; lark's own lexer counts lines and columns too."""
+
+    __future_interface__ = 2
+
+    def __init__(self, conf: LexerConf) -> None:
+        terminals = [item for item in conf.terminals if item.name not in conf.ignore]
+        self._any = re.compile(_one_pattern(terminals)).match
+        self._keywords = _keywords(terminals)
+
+    def lex(self, lexer_state: LexerState, parser_state: object) -> Iterator[Word]:
+        """The tokens of the text, white space and comments left out."""
+        assert lexer_state.text is not None
+        text = lexer_state.text.text
+        assert isinstance(text, str)
+        keywords, match, at, end = self._keywords, self._any, 0, len(text)
+        while at < end:
+            name = _NAME(text, at)
+            if name is not None and name[1].lower() not in keywords:
+                at = name.end()
+                yield _word("NAME", name[1], name.start(1), at)
+                continue
+            found = match(text, at)
+            if found is None:
+                raise UnexpectedCharacters(text, _after_blank(text, at), 1, 1)
+            kind, at = found.lastgroup, found.end()
+            if kind is not None:
+                yield _word(kind, found[kind], found.start(kind), at)
+
+
+_BLANK = r"(?:\s|#[^\n]*)*+"
+_NAME = re.compile(rf"{_BLANK}([^\W\d]\w*)").match
+
+
+def _one_pattern(terminals: list[TerminalDef]) -> str:
+    """The terminals in lark's order: priority, then the longer pattern."""
+    terminals = sorted(terminals, key=lambda item: (-item.priority, -item.pattern.max_width))
+    choices = "|".join(f"(?P<{item.name}>{item.pattern.to_regexp()})" for item in terminals)
+    return rf"{_BLANK}(?:{choices}|\Z)"
+
+
+def _keywords(terminals: list[TerminalDef]) -> frozenset[str]:
+    """Every word in a pattern: all other words are names, without a look at the patterns."""
+    return frozenset(
+        found for item in terminals for found in re.findall("[a-z]+", item.pattern.to_regexp())
+    )
+
+
+def _after_blank(text: str, at: int) -> int:
+    blank = re.compile(_BLANK).match(text, at)
+    return min(blank.end() if blank else at, len(text) - 1)
+
+
 class _Tokens:
     """Between lexer and parser: words that are names, slips, limits."""
 
     always_accept = tuple(READERS)
 
-    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
+    def process(self, stream: Iterator[Word]) -> Iterator[Word]:
         """The tokens that the grammar knows; slips are reported and replaced."""
         log, text = _now.builder.log, _now.text
         limits = Limits(text, log)
-        before = ""
-        pending: list[Token] = []
+        watched = limits.watched
+        before = previous = ""
+        pending: list[Word] = []
         while True:
             token = pending.pop() if pending else next(stream, None)
             if token is None:
                 return
             kind = token.type
-            if kind in _WORD_OPERATORS and before not in _VALUE_ENDS and _may_be_name(token):
-                token.type = kind = "NAME"
+            if kind in _WORD_OPERATORS:
+                if before not in _VALUE_ENDS and _may_be_name(token):
+                    token.type = kind = "NAME"
             elif kind == "STRING" and before == "INFIX:matches":
                 token.type = kind = "PATTERN"
-            elif kind in READERS:
+            if kind in READERS:
                 following = next(stream, None) if kind == "SLIP_LIKE" else None
                 pending.extend(reversed(_meant(token, following, limits.in_list, log)))
                 continue
-            limits.see(token)
+            if watched is None or kind in watched:
+                limits.see(token, previous)
+            previous = kind
             if kind == "INFIX" and token.lower() == "matches":
                 kind = "INFIX:matches"
             if kind != "NOT" or before not in _VALUE_ENDS:
@@ -108,7 +186,7 @@ def _may_be_name(word: str) -> bool:
     return word.isidentifier() and word.lower() not in RESERVED
 
 
-def _meant(token: Token, following: Token | None, in_list: bool, log: Log) -> list[Token]:
+def _meant(token: Word, following: Word | None, in_list: bool, log: Log) -> list[Word]:
     """The tokens in place of a slip; inside a list `100,200` is two values and no slip."""
     if token.type in _SPLITS and in_list:
         return _values(token)
@@ -116,41 +194,76 @@ def _meant(token: Token, following: Token | None, in_list: bool, log: Log) -> li
     last = following if reading.takes_next and following is not None else token
     if reading.message:
         span = Span(_start(token), _end(last))
-        log.slip(reading.code, reading.message, span, *reading.fixes)
-    made = [Token.new_borrow_pos(kind, value, token) for kind, value in reading.tokens]
-    for item in made:
-        item.end_pos = _end(last)
+        log.slip(reading.code, reading.message, span, *(_apart(fix, span) for fix in reading.fixes))
+    start, end = _start(token), _end(last)
+    made = [_word(kind, value, start, end) for kind, value in reading.tokens]
     return made + ([following] if following is not None and not reading.takes_next else [])
 
 
-def _values(token: Token) -> list[Token]:
+def _apart(fix: str, span: Span) -> str:
+    """The fix with a blank where it would grow together with a word beside it: `3&&x`."""
+    text = _now.text
+    before, after = text[max(0, span.start - 1) : span.start], text[span.end : span.end + 1]
+    left = " " if _WORDS_MEET.fullmatch(before + fix[:1]) else ""
+    right = " " if _WORDS_MEET.fullmatch(fix[-1:] + after) else ""
+    return f"{left}{fix}{right}"
+
+
+_WORDS_MEET = re.compile(r"\w\w")
+
+
+def _values(token: Word) -> list[Word]:
     made = []
     for found in re.finditer(r"[0-9.]+|,", token):
         start = _start(token) + found.start()
         kind = "_COMMA" if found[0] == "," else "NUMBER"
-        made.append(Token(kind, found[0], start, end_pos=start + len(found[0])))
+        made.append(_word(kind, found[0], start, start + len(found[0])))
     return made
 
 
-def _start(token: Token) -> int:
+def _start(token: Word) -> int:
     return token.start_pos or 0
 
 
-def _end(token: Token) -> int:
+def _end(token: Word) -> int:
     return token.end_pos or 0
 
 
 @cache
 def _lark() -> Lark:
-    return Lark(
+    made = Lark(
         grammar(),
         parser="lalr",
-        lexer="basic",
+        lexer=_Lexer,
         postlex=_Tokens(),
         transformer=Callbacks(_now),
         edit_terminals=_with_words,
         maybe_placeholders=False,
     )
+    _with_plain_names(made)
+    return made
+
+
+def _with_plain_names(made: Lark) -> None:
+    """Lark's tables are keyed by its own tokens and by copies of its rules, which compare in
+    Python: a third of all time. The same tables with plain strings and one object a rule do not.
+    """
+    driver: Any = made.parser.parser.parser
+    one = {rule: rule for rule in driver.callbacks}
+    for rule in one:
+        if isinstance(rule, Rule):
+            rule.origin.name = sys.intern(str(rule.origin.name))
+    states = driver.parse_table.states
+    for state, actions in states.items():
+        states[state] = {
+            sys.intern(str(name)): (action, one.get(target, target))
+            for name, (action, target) in actions.items()
+        }
+
+
+def bare_parser() -> Lark:
+    """Lark's own LALR parser of the same grammar, to trees: the baseline of a benchmark."""
+    return Lark(grammar(), parser="lalr", lexer="basic", edit_terminals=_with_words)
 
 
 def grammar() -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from segment_engine.diagnostics.diagnostic import Diagnostic, Fix, Log
 from segment_engine.diagnostics.nearest import nearest
 from segment_engine.diagnostics.spans import Pointer, Span
-from segment_engine.expression.build import MAX_VALUES, WIDEST, Builder, TooMany
-from segment_engine.expression.nodes import Call, Constant, Expr, fold
+from segment_engine.expression.build import MAX_VALUES, MOST_DIGITS, Builder, TooMany
+from segment_engine.expression.nodes import Call, Constant, Expr, fold, placed
 from segment_engine.expression.schema import Schema
 from segment_engine.language.limits import MAX_WITH_LISTS
 from segment_engine.language.parse import parse
@@ -28,7 +28,7 @@ _WORDS = re.compile(r"\w+(?:[\s.-]+\w+)+")
 _YEAR = re.compile(r"[0-9]{4}", re.A)
 _UNSPEAKABLE = re.compile("[\x00\ud800-\udfff]")
 _MOST_DIGITS = 100
-_TOO_WIDE = int(WIDEST)
+_TOO_WIDE = 10**MOST_DIGITS
 
 
 @dataclass(slots=True)
@@ -231,7 +231,7 @@ def _moved(expr: Expr, at: Pointer) -> Expr:
 
 
 def _node_at(node: Expr, parts: tuple[Expr, ...], at: Pointer) -> Expr:
-    return replace(node, args=parts, span=at) if isinstance(node, Call) else replace(node, span=at)
+    return replace(node, args=parts, span=at) if isinstance(node, Call) else placed(node, at)
 
 
 def _placed(item: Diagnostic, text: str, schema: Schema, at: Pointer) -> Diagnostic:

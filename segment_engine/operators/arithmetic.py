@@ -62,6 +62,13 @@ ROWS = (
         polars=python.truediv,
     ),
     Operator(
+        name="double",
+        shape=Shape.HIDDEN,
+        gives=NUMBER,
+        doc="A whole number as an IEEE double.",
+        native=lambda dialect, x: dialect.double(x),
+    ),
+    Operator(
         name="negate",
         shape=Shape.ARITHMETIC,
         words=("-",),

@@ -32,11 +32,15 @@ def aligned(x: Number, y: Number) -> tuple[Number, Number]:
 
 def single(value: Number) -> float:
     """The nearest IEEE single, as a Python float. Literals are below 1e38, so it is finite."""
-    near: float = struct.unpack("f", struct.pack("f", float(value)))[0]
-    exact = Decimal(value)
+    near, exact = _cast(float(value)), Decimal(value)
     step = math.ulp(near) * 2**29
-    around = (near, *(struct.unpack("f", struct.pack("f", near + d))[0] for d in (-step, step)))
-    return min(around, key=lambda x: (abs(Decimal(x) - exact), struct.pack("f", x)[0] & 1))
+    around = (near, _cast(near - step), _cast(near + step))
+    return min(around, key=lambda x: (abs(Decimal(x) - exact), struct.pack("<f", x)[0] & 1))
+
+
+def _cast(value: float) -> float:
+    single: float = struct.unpack("<f", struct.pack("<f", value))[0]
+    return single
 
 
 def plain(value: Number) -> str:

@@ -1,11 +1,16 @@
 """Types of values in rules. Two values may meet in a predicate when their *family* is the same."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Type:
-    """A scalar type, or a list of one. `family` is what operators are defined on."""
+    """A scalar type, or a list of one. `family` is what operators are defined on.
+
+    There is one object for each type, so that comparing types costs nothing.
+    """
 
     name: str
     family: str
@@ -13,6 +18,9 @@ class Type:
 
     def __str__(self) -> str:
         return self.name
+
+    def __reduce__(self) -> "tuple[Callable[[str], Type], tuple[str]]":
+        return _restored, (self.name,)
 
 
 TEXT = Type("text", "text")
@@ -31,9 +39,17 @@ NULL = Type("null", "null")
 FAULTY = Type("faulty", "faulty")
 """The type of what was already reported: it meets everything, so one mistake is told once."""
 
+_ALL = {
+    type.name: type
+    for type in (
+        *(TEXT, NUMBER, CURRENCY, BOOLEAN, DATE, DATETIME, ANY),
+        *(TRUTH, ANNIVERSARY, DURATION, PATTERN, NULL, FAULTY),
+    )
+}
 SCALARS = {type.name: type for type in (TEXT, NUMBER, CURRENCY, BOOLEAN, DATE, DATETIME)}
 
 
+@cache
 def list_of(element: Type) -> Type:
     """The type of lists of `element`."""
     return Type(f"list of {element.name}", "list", element)
@@ -47,3 +63,9 @@ def type_named(name: str) -> Type | None:
         element = SCALARS.get(name.removeprefix("list of ").strip())
         return element and list_of(element)
     return SCALARS.get(name)
+
+
+def _restored(name: str) -> Type:
+    """Types are compared by identity, so an unpickled one is the one of this process."""
+    element = name.removeprefix("list of ")
+    return _ALL[name] if name == element else list_of(_ALL[element])

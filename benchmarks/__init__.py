@@ -1,0 +1,1 @@
+"""Benchmarks: results are compared before anything is timed; a speed is a ratio in one run."""

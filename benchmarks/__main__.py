@@ -1,0 +1,11 @@
+"""All benchmarks: `python -m benchmarks`."""
+
+import sys
+
+from benchmarks import checking, one_rule
+
+if __name__ == "__main__":
+    for module in (checking, one_rule):
+        sys.argv = sys.argv[:1]
+        print(f"\n# {module.__name__}: {(module.__doc__ or '').splitlines()[0]}")
+        module.main()

@@ -1,0 +1,65 @@
+"""The command line: `segment-engine`."""
+
+from typing import Annotated
+
+import typer
+
+import segment_engine
+from segment_engine.cli import rules, runs
+from segment_engine.cli.output import command, never_fail_to_encode
+
+_HELP = """
+Audience rules typed by people: check them, see their SQL, and find their members.
+
+A rule is a text such as
+
+\b
+    totalOrderValue >= 500 and lastOrderAt older than 60 days
+      and metadata.country in ("US", "CA")
+
+or query-builder JSON. It is given as an argument, with --file, or on stdin (also as `-`).
+
+\b
+Examples:
+    segment-engine check 'totalOrders == 3' --fix
+    segment-engine count 'phone is missing' --consumers consumers.parquet
+    segment-engine materialize audiences.yaml --consumers 'data/*.parquet' --out audiences/
+
+Exit codes: 0 all is well, 1 a rule or the data is wrong, 2 the command is.
+"""
+
+app = typer.Typer(
+    name="segment-engine",
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"segment-engine {segment_engine.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    never_fail_to_encode()
+
+
+for _body in (
+    rules.check,
+    rules.format,
+    rules.sql,
+    rules.count,
+    rules.members,
+    runs.materialize,
+    runs.operators,
+):
+    app.command()(command(_body))

@@ -1,0 +1,110 @@
+"""What the commands read: a rule from an argument, a file or a pipe; options and their checks."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segment_engine.engine import Engine
+from segment_engine.errors import RunError, SchemaError
+from segment_engine.expression.clocks import clock_at, named_zone
+from segment_engine.expression.placed_yaml import read_text
+from segment_engine.expression.schema import Schema
+from segment_engine.parts import ENGINES
+
+MAX_BYTES = 2 * 1024 * 1024
+"""More is not read from a pipe: what is longer is refused as a rule all the same."""
+
+
+def _checked(check: Callable[[str], object]) -> Callable[[str | None], str | None]:
+    """An option's callback: what RunError says of its value is a usage error."""
+
+    def callback(value: str | None) -> str | None:
+        try:
+            if value is not None:
+                check(value)
+        except RunError as fault:
+            raise typer.BadParameter(str(fault)) from None
+        return value
+
+    return callback
+
+
+def _is_engine(name: str) -> None:
+    if name not in ENGINES:
+        raise RunError(f"there is no engine {name!r}; there are {', '.join(ENGINES)}")
+
+
+RuleText = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RULE", help="The rule, as text or query-builder JSON; - reads it from stdin."
+    ),
+]
+RuleFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the rule from a file.")]
+SchemaFile = Annotated[
+    Path | None,
+    typer.Option("--schema", help="YAML or JSON file of fields; else the default consumer."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+Timezone = Annotated[
+    str,
+    typer.Option(help="IANA zone of days and periods.", callback=_checked(named_zone)),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        help="Instant of the run, ISO 8601, such as 2026-01-31T10:00:00Z; else now.",
+        callback=_checked(lambda text: clock_at(text, named_zone("UTC"))),
+    ),
+]
+EngineName = Annotated[
+    str, typer.Option(help=f"One of {', '.join(ENGINES)}.", callback=_checked(_is_engine))
+]
+Consumers = Annotated[
+    str, typer.Option("--consumers", "-c", help="Parquet, CSV or NDJSON file, or a glob of them.")
+]
+IdColumn = Annotated[str, typer.Option(help="The column that identifies a consumer.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A rule's text and the file that it came from, if any."""
+
+    text: str
+    path: Path | None = None
+
+
+def given_rule(rule: str | None, file: Path | None) -> Given:
+    """The rule that a command was given; a usage error where that is none or two."""
+    if file is not None:
+        if rule is not None:
+            raise typer.BadParameter("give a rule or --file, not both")
+        return Given(read_text(file, RunError), file)
+    if rule is None and (sys.stdin is None or sys.stdin.isatty()):
+        raise typer.BadParameter("give a rule, --file, or a rule on stdin")
+    return Given(_piped() if rule in (None, "-") else str(rule))
+
+
+def _piped() -> str:
+    held = sys.stdin.buffer.read(MAX_BYTES)
+    try:
+        return held.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        if len(held) == MAX_BYTES:
+            return held.decode("utf-8", "replace")
+        raise RunError(f"stdin is not UTF-8 text at byte {fault.start + 1}") from None
+
+
+def engine_of(schema: Path | None, timezone: str = "UTC") -> Engine:
+    """The engine for the schema file, or for the default schema. Raises SchemaError."""
+    if schema is None:
+        return Engine(timezone=timezone)
+    loaded = Schema.load(schema)
+    try:
+        return Engine(loaded, timezone)
+    except SchemaError as fault:
+        raise SchemaError(f"{schema}: {fault}") from None

@@ -1,0 +1,156 @@
+"""What the commands print: results to stdout, what is wrong to stderr, JSON for machines.
+
+With `--json` a command prints one object to stdout. `ok` says whether it succeeded; where it did
+not, `error` is `{kind, message}` and `diagnostics` is a list. A diagnostic is `{code, severity,
+message, span, pointer, suggestion, fixes, near, help}`: `span` is `{start, end, line, column}`
+in code points, the last two from 1, or null for a rule that came as JSON, where `pointer` is its
+JSON pointer; a fix is `{start, end, replacement}`.
+"""
+
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from segment_engine.diagnostics.diagnostic import Diagnostic, Fix
+from segment_engine.diagnostics.picture import draw
+from segment_engine.diagnostics.spans import Span
+from segment_engine.errors import RuleError, SegmentError
+
+Json = dict[str, Any]
+P = ParamSpec("P")
+
+_STYLES = {"error": "bold red", "warning": "bold yellow", "hint": "bold cyan"}
+_INTERRUPTED = 130
+_UNBOUNDED = 1_000
+
+
+def command(body: Callable[P, int]) -> Callable[P, None]:
+    """A command that ends with the exit code of `body`, and without a traceback for mistakes."""
+
+    @wraps(body)
+    def run(*args: P.args, **options: P.kwargs) -> None:
+        try:
+            code = body(*args, **options)
+            sys.stdout.flush()
+        except SegmentError as fault:
+            show_failure(fault, bool(options.get("as_json")))
+            code = 1
+        except BrokenPipeError:
+            _let_go_of_stdout()
+            code = 0
+        except KeyboardInterrupt:
+            complain("stopped")
+            code = _INTERRUPTED
+        raise typer.Exit(code)
+
+    return run
+
+
+def never_fail_to_encode() -> None:
+    """Characters that the terminal cannot show are escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _let_go_of_stdout() -> None:
+    """Whoever read has gone, as `head` does; Python must not flush to it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say(text: str) -> None:
+    """A line of the result."""
+    sys.stdout.write(f"{text}\n")
+
+
+def say_json(told: Json) -> None:
+    """The result for machines."""
+    say(json.dumps(told, indent=2, default=str))
+
+
+def complain(message: str, style: str = "") -> None:
+    """A line about what is wrong, to stderr."""
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console.print(Text(message, style))
+
+
+def show_pictures(found: Iterable[Diagnostic], text: str) -> None:
+    """The pictures of diagnostics, to stderr."""
+    for item in found:
+        head, *rest = draw(item, text).split("\n")
+        complain(head, _STYLES[item.severity])
+        for row in rest:
+            complain(row)
+
+
+def show_failure(fault: SegmentError, as_json: bool) -> None:
+    """What went wrong, with pictures where it is a rule."""
+    if as_json:
+        say_json({"ok": False, "error": error_json(fault), "diagnostics": diagnostics_of(fault)})
+    elif isinstance(fault, RuleError):
+        show_pictures(errors_of(fault.diagnostics), fault.source)
+    else:
+        complain(f"error: {fault}")
+
+
+def show_table(headings: Sequence[str], rows: Iterable[Sequence[str | Text]], *right: int) -> None:
+    """A table to stdout; the columns numbered in `right` are aligned there."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for at, heading in enumerate(headings):
+        table.add_column(Text(heading), justify="right" if at in right else "left")
+    for row in rows:
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    width = None if sys.stdout.isatty() else _UNBOUNDED
+    Console(highlight=False, markup=False, emoji=False, width=width).print(table)
+
+
+def errors_of(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The findings that make a rule wrong."""
+    return [item for item in found if item.severity == "error"]
+
+
+def error_json(fault: SegmentError) -> Json:
+    """The kind of an error and its message."""
+    return {"kind": type(fault).__name__, "message": str(fault)}
+
+
+def diagnostics_of(fault: SegmentError) -> list[Json]:
+    """The diagnostics of a wrong rule; none of any other error."""
+    if not isinstance(fault, RuleError):
+        return []
+    return [diagnostic_json(item, fault.source) for item in fault.diagnostics]
+
+
+def diagnostic_json(item: Diagnostic, text: str) -> Json:
+    """A diagnostic in the shape that this module documents."""
+    return {
+        "code": item.code,
+        "severity": item.severity,
+        "message": item.message,
+        "span": _span_json(item.span, text) if isinstance(item.span, Span) else None,
+        "pointer": None if isinstance(item.span, Span) else item.span.path,
+        "suggestion": item.suggestion,
+        "fixes": [_fix_json(fix) for fix in item.fixes],
+        "near": list(item.near),
+        "help": item.help,
+    }
+
+
+def _span_json(span: Span, text: str) -> Json:
+    start = min(span.start, len(text))
+    line, column = text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
+    return {"start": span.start, "end": span.end, "line": line, "column": column}
+
+
+def _fix_json(fix: Fix) -> Json:
+    place = {"start": fix.span.start, "end": fix.span.end} if isinstance(fix.span, Span) else {}
+    return {**place, "replacement": fix.replacement}

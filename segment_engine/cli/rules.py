@@ -1,0 +1,260 @@
+"""The commands on one rule: check, format, sql, count, members."""
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segment_engine.cli.inputs import (
+    AsJson,
+    AsOf,
+    Consumers,
+    EngineName,
+    Given,
+    IdColumn,
+    RuleFile,
+    RuleText,
+    SchemaFile,
+    Timezone,
+    engine_of,
+    given_rule,
+)
+from segment_engine.cli.output import (
+    Json,
+    complain,
+    diagnostic_json,
+    errors_of,
+    say,
+    say_json,
+    show_pictures,
+)
+from segment_engine.diagnostics.diagnostic import Diagnostic
+from segment_engine.engine import Engine, Rule
+from segment_engine.errors import OutputError, RuleError
+from segment_engine.language.layout import layout
+from segment_engine.language.mend import mend
+from segment_engine.values.isotime import format_instant
+
+
+def check(
+    rule: RuleText = None,
+    file: RuleFile = None,
+    schema: SchemaFile = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend what has one fix: print it, or rewrite the file.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Say what is wrong with a rule, where, and how to mend it.
+
+    A right rule is printed in its canonical spelling. Hints tell where it keeps or drops
+    consumers who lack a value.
+
+    \b
+    Examples:
+        segment-engine check 'totalOrders >= 3 and email exists'
+        segment-engine check --fix --file rule.txt
+        echo 'totalOrders => 3' | segment-engine check --json
+    """
+    engine = engine_of(schema)
+    given = given_rule(rule, file)
+    text, found = given.text, list(engine.diagnose(given.text))
+    if fix:
+        text, found = mend(text, engine.diagnose)
+        if given.path is not None and text != given.text:
+            _rewrite(given.path, text)
+    wrong = errors_of(found)
+    if as_json:
+        say_json(_check_json(engine, text, found, fix))
+        return 1 if wrong else 0
+    if fix:
+        _say_mended(given, text, len(wrong))
+    elif not wrong:
+        say(f"ok\n{engine.rule(text).text}")
+    else:
+        _note_file(rule)
+    show_pictures(found, text)
+    return 1 if wrong else 0
+
+
+def format(
+    rule: RuleText = None,
+    file: RuleFile = None,
+    schema: SchemaFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Print a rule in its canonical spelling.
+
+    A long rule, or one with comments that fill a line, is printed a clause a line. With --json
+    also as query-builder JSON.
+
+    \b
+    Examples:
+        segment-engine format 'totalOrders   IS 3'
+        segment-engine format --file rule.txt > formatted.txt
+    """
+    checked, given = _rule(engine_of(schema), rule, file)
+    printed = layout(given.text, checked.expression)
+    if as_json:
+        say_json(
+            {"ok": True, "text": printed, "canonical": checked.text, "rule": checked.to_json()}
+        )
+    else:
+        say(printed)
+    return 0
+
+
+def sql(
+    rule: RuleText = None,
+    file: RuleFile = None,
+    as_of: AsOf = None,
+    timezone: Timezone = "UTC",
+    source: Annotated[
+        str | None,
+        typer.Option(help="Consumers whose column types are taken; else the default ones."),
+    ] = None,
+    schema: SchemaFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Print a rule as DuckDB SQL.
+
+    It is one boolean expression, to stand after WHERE: NULL counts as false there.
+
+    \b
+    Examples:
+        segment-engine sql 'lastOrderAt within last 30 days' --timezone Europe/Berlin
+        segment-engine sql --file rule.txt --source consumers.parquet
+    """
+    engine = engine_of(schema, timezone)
+    checked, _ = _rule(engine, rule, file)
+    instant = instant_of(engine, as_of)
+    made = checked.sql(as_of=instant, source=source)
+    if as_json:
+        say_json({**_told(checked, instant), "sql": made})
+    else:
+        say(made)
+    return 0
+
+
+def count(
+    consumers: Consumers,
+    rule: RuleText = None,
+    file: RuleFile = None,
+    as_of: AsOf = None,
+    timezone: Timezone = "UTC",
+    engine: EngineName = "duckdb",
+    id_column: IdColumn = "id",
+    schema: SchemaFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Print how many consumers a rule keeps.
+
+    \b
+    Example:
+        segment-engine count 'totalOrders >= 3' --consumers consumers.parquet
+    """
+    maker = engine_of(schema, timezone)
+    checked, _ = _rule(maker, rule, file)
+    instant = instant_of(maker, as_of)
+    number = checked.count(consumers, as_of=instant, engine=engine, id_column=id_column)
+    if as_json:
+        say_json({**_told(checked, instant), "engine": engine, "count": number})
+    else:
+        say(str(number))
+    return 0
+
+
+def members(
+    consumers: Consumers,
+    rule: RuleText = None,
+    file: RuleFile = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=0, help="Print the first ids only.")
+    ] = None,
+    as_of: AsOf = None,
+    timezone: Timezone = "UTC",
+    engine: EngineName = "duckdb",
+    id_column: IdColumn = "id",
+    schema: SchemaFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Print the ids that a rule keeps.
+
+    They are sorted, one a line.
+
+    \b
+    Example:
+        segment-engine members 'email is missing' --consumers consumers.csv | head
+    """
+    maker = engine_of(schema, timezone)
+    checked, _ = _rule(maker, rule, file)
+    instant = instant_of(maker, as_of)
+    ids = checked.members(consumers, as_of=instant, engine=engine, id_column=id_column)
+    shown = ids[:limit]
+    if as_json:
+        told = {"engine": engine, "count": len(ids), "members": shown}
+        say_json({**_told(checked, instant), **told})
+    else:
+        for found in shown:
+            say(str(found))
+    return 0
+
+
+def instant_of(engine: Engine, as_of: str | None) -> str:
+    """The instant of a run as text, now where none is given: read once."""
+    return format_instant(engine.clock(as_of).as_of)
+
+
+def _rule(engine: Engine, rule: str | None, file: Path | None) -> tuple[Rule, Given]:
+    given = given_rule(rule, file)
+    try:
+        return engine.rule(given.text), given
+    except RuleError:
+        _note_file(rule)
+        raise
+
+
+def _note_file(rule: str | None) -> None:
+    if rule and os.path.isfile(rule):
+        complain(f"note: {rule} is a file; --file reads the rule from it")
+
+
+def _told(rule: Rule, instant: str) -> Json:
+    return {"ok": True, "text": rule.text, "as_of": instant, "timezone": rule.engine.timezone}
+
+
+def _check_json(engine: Engine, text: str, found: list[Diagnostic], fix: bool) -> Json:
+    rule = None if errors_of(found) else engine.rule(text)
+    return {
+        "ok": rule is not None,
+        "text": rule and rule.text,
+        "fields": list(rule.fields) if rule else [],
+        "hash": rule and rule.hash,
+        "diagnostics": [diagnostic_json(item, text) for item in found],
+        **({"fixed": text} if fix else {}),
+    }
+
+
+def _say_mended(given: Given, text: str, left: int) -> None:
+    if given.path is None:
+        say(text)
+        return
+    done = "mended" if text != given.text else "nothing that could be mended"
+    say(f"{given.path}: {done}" + (f", {left} left to mend by hand" if left else ""))
+
+
+def _rewrite(path: Path, text: str) -> None:
+    """Replace a file's text in one step, keeping its mode."""
+    target = Path(os.path.realpath(path))
+    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
+    try:
+        fresh.write_bytes(text.encode("utf-8"))
+        shutil.copymode(target, fresh)
+        os.replace(fresh, target)
+    except OSError as fault:
+        raise OutputError(f"{path} cannot be written: {fault.strerror or fault}") from None
+    finally:
+        fresh.unlink(missing_ok=True)

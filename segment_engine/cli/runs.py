@@ -1,0 +1,167 @@
+"""The commands on many audiences, and on the language itself: materialize, operators."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from segment_engine.cli.audiences_file import Audience, read_audiences
+from segment_engine.cli.inputs import (
+    AsJson,
+    AsOf,
+    Consumers,
+    EngineName,
+    IdColumn,
+    SchemaFile,
+    Timezone,
+    engine_of,
+)
+from segment_engine.cli.output import (
+    Json,
+    complain,
+    diagnostics_of,
+    error_json,
+    say,
+    say_json,
+    show_failure,
+    show_table,
+)
+from segment_engine.cli.rules import instant_of
+from segment_engine.errors import SegmentError
+from segment_engine.operators.row import Operator, Shape
+from segment_engine.operators.table import TABLE
+from segment_engine.parts import part
+
+if TYPE_CHECKING:
+    from segment_engine.batch.memberships import Memberships
+
+
+def materialize(
+    audiences: Annotated[
+        Path, typer.Argument(metavar="FILE.yaml", help="A YAML or JSON map of keys to rules.")
+    ],
+    consumers: Consumers,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to publish in.")],
+    as_of: AsOf = None,
+    timezone: Timezone = "UTC",
+    engine: EngineName = "duckdb",
+    id_column: IdColumn = "id",
+    schema: SchemaFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Publish the members of many audiences.
+
+    OUT gets memberships.parquet, a row a membership with `consumer_id` and `audience`, and
+    run.json, which tells of the run. An earlier run there is replaced as a whole, in one step. An
+    audience that fails is named and left out; the others are published, and the exit code is 1.
+
+    \b
+    Example of a FILE.yaml:
+        vips: totalOrderValue >= 500
+        lapsed: |
+          # came back once or more
+          totalOrders > 1 and lastOrderAt older than 6 months
+
+    \b
+    Example:
+        segment-engine materialize audiences.yaml --consumers consumers.parquet \\
+            --out audiences --as-of 2026-01-31 --timezone America/New_York
+    """
+    maker = engine_of(schema, timezone)
+    given = read_audiences(audiences)
+    publisher = part("publish")
+    publisher.check_target(out)
+    about = {
+        "as_of": instant_of(maker, as_of),
+        "timezone": maker.timezone,
+        "engine": engine,
+        "consumers": consumers,
+        "id_column": id_column,
+    }
+    run = maker.materialize(
+        {key: audience.rule for key, audience in given.items()},
+        consumers,
+        as_of=about["as_of"],
+        engine=engine,
+        id_column=id_column,
+    )
+    files = publisher.publish(run, out, about) if len(run) else []
+    if as_json:
+        say_json(_run_json(run, about, files))
+    else:
+        _show_run(run, given, out, files)
+    return 1 if run.failed else 0
+
+
+def _run_json(run: "Memberships", about: Mapping[str, Any], files: list[Path]) -> Json:
+    failed = {
+        key: {**error_json(fault), "diagnostics": diagnostics_of(fault)}
+        for key, fault in run.failed.items()
+    }
+    files_told = [str(path) for path in files]
+    told = {"counts": run.counts(), "failed": failed, "files": files_told}
+    return {"ok": not failed, **about, **told}
+
+
+def _show_run(
+    run: "Memberships", given: Mapping[str, Audience], out: Path, files: list[Path]
+) -> None:
+    for key, fault in run.failed.items():
+        _show_failed(key, given[key].place, fault)
+    counts = run.counts()
+    rows = [
+        (key, f"{counts[key]:,}" if key in counts else Text("failed", "bold red")) for key in given
+    ]
+    show_table(("audience", "members"), rows, 1)
+    if files:
+        say(f"published {sum(counts.values()):,} memberships in {out}")
+    else:
+        complain(f"nothing is published: every audience failed; {out} is as it was")
+
+
+def _show_failed(key: str, place: str, fault: SegmentError) -> None:
+    complain(f"audience {key!r} failed ({place})", "bold")
+    show_failure(fault, as_json=False)
+
+
+def operators(as_json: AsJson = False) -> int:
+    """Show the operators of the language.
+
+    Their words, what they take, what they mean, and what they do with a missing value.
+
+    \b
+    Example:
+        segment-engine operators | grep contains
+    """
+    rows = [row for row in TABLE.values() if row.shape is not Shape.HIDDEN]
+    if as_json:
+        say_json({"ok": True, "operators": [_operator_json(row) for row in rows]})
+    else:
+        headings = ("operator", "negated", "takes", "meaning", "if missing", "example")
+        show_table(headings, [_operator_cells(row) for row in rows])
+    return 0
+
+
+def _operator_cells(row: Operator) -> tuple[str, ...]:
+    takes = ", ".join("anything" if family == "*" else family for family in row.takes)
+    example = row.examples[0] if row.examples else ""
+    words, negated = ", ".join(row.words), ", ".join(row.negated)
+    return words, negated, takes, row.doc, row.missing, example
+
+
+def _operator_json(row: Operator) -> Json:
+    return {
+        "name": row.name,
+        "words": list(row.words),
+        "negated": list(row.negated),
+        "takes": {family: right.value for family, right in row.takes.items()},
+        "gives": row.gives.name,
+        "doc": row.doc,
+        "missing": row.missing,
+        "examples": list(row.examples),
+        "ignoring_case": row.folds,
+        "json": list(row.json),
+        "json_negated": list(row.json_negated),
+    }

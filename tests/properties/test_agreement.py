@@ -1,0 +1,27 @@
+"""Every engine has the same members, on plain dicts and on every storage of a column."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segment_engine import Engine
+from segment_engine.testing import assert_agreement, assert_partition, consumers, rules, schemas
+from tests.properties.drawn import MOMENTS, Case, cases
+
+TIMES = settings.default.max_examples
+
+
+@settings(max_examples=4 * TIMES)
+@given(cases())
+def test_engines_agree_whatever_the_storage(case: Case) -> None:
+    assert_agreement(case.rules[0], case.consumers, as_of=case.as_of)
+
+
+@given(st.data(), schemas(), st.sampled_from(MOMENTS))
+def test_engines_agree_on_dicts_of_any_schema(data, schema, as_of) -> None:
+    rule = Engine(schema, timezone="America/New_York").rule(data.draw(rules(schema)))
+    assert_agreement(rule, data.draw(consumers(schema, rule, as_of=as_of)), as_of=as_of)
+
+
+@given(cases())
+def test_a_rule_and_its_not_are_a_partition(case: Case) -> None:
+    assert_partition(case.rules[0], case.consumers, as_of=case.as_of)
