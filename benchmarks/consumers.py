@@ -26,7 +26,8 @@ select
         || '","tags":["t' || h1 % 9 || '","t' || h2 % 9 || '"]}'
     end as metadata
 from (
-    select i, hash(i, 1) % 1000000007 as h1, hash(i, 2) % 998244353 as h2, hash(i, 3) % 1000003 as h3
+    select i, (hash(i, 1) % 1000000007)::bigint as h1,
+        (hash(i, 2) % 998244353)::bigint as h2, (hash(i, 3) % 1000003)::bigint as h3
     from range({count}) t(i)
 )
 """
@@ -34,7 +35,8 @@ from (
 
 def table(connection: duckdb.DuckDBPyConnection, count: int) -> None:
     """Makes the table `consumers` with `count` rows."""
-    connection.execute(f"create or replace table consumers as {QUERY.format(count=count)}")
+    rows = QUERY.replace("{count}", str(count))
+    connection.execute(f"create or replace table consumers as {rows}")
     connection.execute("alter table consumers alter id type bigint")
 
 
