@@ -12,14 +12,14 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too
 
 settings.register_profile(
     "commit",
-    max_examples=50,
+    max_examples=20,
     derandomize=True,
     database=None,
     deadline=None,
     suppress_health_check=SLOW,
 )
 settings.register_profile(
-    "nightly", max_examples=1_000, deadline=None, suppress_health_check=SLOW, print_blob=True
+    "nightly", max_examples=500, deadline=None, suppress_health_check=SLOW, print_blob=True
 )
 settings.register_profile("release", settings.get_profile("nightly"), max_examples=2_000)
 settings.load_profile(os.environ.get("SEGMENT_ENGINE_PROFILE", "commit"))

@@ -4,8 +4,11 @@ A JSON number is an integer of 64 bits or a double, consumer by consumer, so it 
 where that makes a difference.
 """
 
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from math import inf, nextafter
 
 from segment_engine.backends.bind_logic import all_of, any_of, complement
 from segment_engine.backends.literals import normalise, safe_as_double
@@ -17,7 +20,7 @@ from segment_engine.operators.row import Operator
 from segment_engine.operators.table import operator
 from segment_engine.values.types import TRUTH
 
-INFINITY = Value(float("inf"), Float(64))
+INFINITY = Value(inf, Float(64))
 INT64 = Int(64)
 DOUBLE = Float(64)
 WIDEST = 38
@@ -44,14 +47,32 @@ def with_literal(op: Operator, x: Expr, literal: int | Decimal) -> Expr:
         return _normal(op, x, literal, kind)
     if not isinstance(x.stored, Json):
         return _normal(op, x, literal, x.stored)
-    double, integer = x.as_form("double"), x.as_form("integer")
-    in_doubles = _normal(op, double, literal, DOUBLE)
+    integer, in_doubles = x.as_form("integer"), _as_json_double(op, x, float(literal))
     if safe_as_double(literal):
         return in_doubles
     return any_of(
         _normal(op, integer, literal, INT64),
         all_of(complement((make("exists", integer),)), in_doubles),
     )
+
+
+def _as_json_double(op: Operator, x: Reading, literal: float) -> Expr:
+    """A range, because that reads the document once and leaves out what is not finite."""
+    number = x.as_form("number")
+    low, high = _RANGES[op](literal)
+    if low == high:
+        return Call(EQ, (number, Value(literal, DOUBLE)), TRUTH)
+    return make("in_range", number, Value(low, DOUBLE), Value(high, DOUBLE))
+
+
+_MOST = sys.float_info.max
+_RANGES: dict[Operator, Callable[[float], tuple[float, float]]] = {
+    EQ: lambda c: (c, c),
+    operator("gt"): lambda c: (nextafter(c, inf), _MOST),
+    operator("ge"): lambda c: (c, _MOST),
+    operator("lt"): lambda c: (-_MOST, nextafter(c, -inf)),
+    operator("le"): lambda c: (-_MOST, c),
+}
 
 
 def _normal(op: Operator, x: Expr, literal: int | Decimal, kind: Physical) -> Expr:
@@ -70,7 +91,7 @@ def _guarded(made: Expr, x: Expr, kind: Physical) -> Expr:
 
 def no_nan(x: Expr, kind: Physical) -> Expr:
     """That a float is no NaN."""
-    return make("le", x, Value(float("inf"), kind))
+    return make("le", x, Value(inf, kind))
 
 
 def one_of(x: Expr, literals: list[int | Decimal]) -> Expr:
@@ -80,7 +101,7 @@ def one_of(x: Expr, literals: list[int | Decimal]) -> Expr:
     if isinstance(x, Reading) and isinstance(x.stored, Json):
         plain = [value for value in literals if safe_as_double(value)]
         rest = [with_literal(EQ, x, value) for value in literals if not safe_as_double(value)]
-        return any_of(_among(x.as_form("double"), plain, DOUBLE), *rest)
+        return any_of(_among(x.as_form("number"), plain, DOUBLE), *rest)
     stored = x.stored if isinstance(x, Reading) else INT64 if _is_integer(x) else DOUBLE
     return _among(x, literals, stored)
 

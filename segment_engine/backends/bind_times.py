@@ -20,7 +20,7 @@ PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 INT64 = Int(64)
 
 # DuckDB takes the outermost nanoseconds for infinity.
-_NANO_LOW, _NANO_HIGH = 2 - 2**63, 2**63 - 1
+_NANO_LOW, _NANO_END = 2 - 2**63, 2**63 - 1
 
 
 def known(found: Reading) -> Expr | None:
@@ -43,21 +43,21 @@ def in_window(x: Expr, window: Window) -> Expr:
 def _within(x: Expr | None, low: int, high: int) -> Expr:
     if x is None:
         return FALSE
-    return make("in_range", x, Value(low, INT64), Value(high, INT64))
+    return make("in_range", x, Value(low, INT64), Value(high - 1, INT64))
 
 
 def _bounds(window: Window, stored: Stamp | Day) -> tuple[Value, Value]:
+    """The first and the last value inside."""
     if isinstance(stored, Day):
-        return Value(window.first, stored), Value(window.last, stored)
-    return _in_unit(window.start, stored), _in_unit(window.end, stored)
+        return Value(window.first, stored), Value(window.last - 1, stored)
+    low, high = (_in_unit(at, stored.unit) for at in (window.start, window.end))
+    return Value(low, stored), Value(high - 1, stored)
 
 
-def _in_unit(instant: int, stored: Stamp) -> Value:
+def _in_unit(instant: int, unit: str) -> int:
     """The first value of the unit that is not before the instant."""
-    at = -(-instant * PER_SECOND[stored.unit] // 1_000_000)
-    if stored.unit == "ns":
-        at = min(max(at, _NANO_LOW), _NANO_HIGH)
-    return Value(at, stored)
+    at = -(-instant * PER_SECOND[unit] // 1_000_000)
+    return min(max(at, _NANO_LOW), _NANO_END) if unit == "ns" else at
 
 
 def _times(x: Expr) -> tuple[Expr | None, Expr | None]:
@@ -123,7 +123,7 @@ def has_in_window(x: Expr, window: Window) -> Expr:
     bounds = ((window.start, window.end), (window.first, window.last))
     return any_of(
         *(
-            make("has_in_range", make(read, texts), Value(low, INT64), Value(high, INT64))
+            make("has_in_range", make(read, texts), Value(low, INT64), Value(high - 1, INT64))
             for read, (low, high) in zip(("iso_instants", "iso_days"), bounds, strict=True)
         )
     )

@@ -149,6 +149,7 @@ _JSON_DTYPES: dict[str, Any] = {
     "boolean": pl.Boolean,
     "text": pl.String,
     "double": pl.Float64,
+    "number": pl.Float64,
     "integer": pl.Int64,
     "array_length": pl.Int64,
     "texts": pl.List(pl.String),
@@ -231,8 +232,7 @@ class _Polars:
 
     def has_in_range(self, elements: pl.Expr, low: pl.Expr, high: pl.Expr) -> pl.Expr:
         """A list with an element from low to before high."""
-        inside = (pl.element() >= low) & (pl.element() < high)
-        return elements.list.eval(inside).list.any()
+        return elements.list.eval(pl.element().is_between(low, high)).list.any()
 
     def iso_instant(self, text: pl.Expr) -> pl.Expr:
         """Microseconds since 1970 of an ISO datetime."""

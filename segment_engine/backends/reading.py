@@ -25,6 +25,7 @@ Form = Literal[
     "value",  # as it is stored; JSON: as the wanted scalar
     "present",  # whether JSON has a value there, as a boolean
     "double",  # a number as an IEEE double
+    "number",  # the same of JSON, where only a finite one will be kept
     "integer",  # a JSON number that is an integer of 64 bits
     "instant",  # microseconds since 1970 of a timestamp
     "day",  # days since 1970 of a date

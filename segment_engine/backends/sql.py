@@ -5,6 +5,7 @@ NULL counts as false, as in WHERE: bare comparisons prune best. Every value is w
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from segment_engine.backends import json_sql, time_sql
@@ -22,15 +23,19 @@ from segment_engine.backends.physical import (
 )
 from segment_engine.backends.reading import Reading, Step, Value
 from segment_engine.expression.nodes import Call, Constant, Expr, fold
-from segment_engine.expression.resolve import AND, NOT, OR
+from segment_engine.expression.resolve import AND, EQ, IN, NOT, OR
 from segment_engine.operators.row import Shape
-from segment_engine.values.isotime import DAY, MAX_DAY, DayPart, date_of
+from segment_engine.values.isotime import DAY, DayPart, date_of
 from segment_engine.values.patterns import Pattern
+from segment_engine.values.types import TEXT
 from segment_engine.values.zones import Zone
 
+_EQUALS = (EQ, IN)
 FEW = 50
 """An `and` of more parts is slow to plan; beyond, only so many are left open to pruning."""
 CHUNK = 8
+EXACT_DIGITS = 15
+"""Decimals of no more digits become the nearest double by one division."""
 SHORT = 200
 """A longer fragment is bound to a name instead of written twice."""
 
@@ -79,7 +84,44 @@ def _call(node: Call, args: tuple[Any, ...]) -> str:
     if op.native is not None:
         return str(op.native(DIALECT, *args))
     assert op.sql is not None, op
-    return _finite(op.sql(*args)) if op.shape is Shape.ARITHMETIC else op.sql(*args)
+    if op.shape is Shape.ARITHMETIC:
+        return _arithmetic(node, args)
+    if op in _EQUALS and _is_json_text(node.args[0]) and isinstance(node.args[1], Value):
+        return op.sql(_json_value(node.args[0]), _json_literal(node.args[1].value))
+    return op.sql(*args)
+
+
+def _arithmetic(node: Call, args: tuple[str, ...]) -> str:
+    op = node.op
+    assert op.sql is not None
+    if op.sql_bounded is not None and all(_is_bounded(argument) for argument in node.args):
+        return op.sql_bounded(*args)
+    return _finite(op.sql(*args))
+
+
+def _is_bounded(node: Expr) -> bool:
+    """Integers, decimals and literals: no sum or product of two leaves the doubles."""
+    if isinstance(node, Reading):
+        return isinstance(node.stored, Int | Dec)
+    return isinstance(node, Value)
+
+
+def _is_json_text(node: Expr) -> bool:
+    if not isinstance(node, Reading) or not isinstance(node.stored, Json):
+        return False
+    return node.form == "value" and node.wanted is TEXT
+
+
+def _json_value(node: Expr) -> str:
+    """The JSON itself: a text is compared as DuckDB prints it, which spares reading it."""
+    assert isinstance(node, Reading)
+    return json_sql.step(json_sql.document(_place(node)), node.json)
+
+
+def _json_literal(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(json_sql.json_literal, value))})"
+    return json_sql.json_literal(value)
 
 
 def _and(nodes: Sequence[Expr], parts: Sequence[str]) -> str:
@@ -146,7 +188,7 @@ def literal(value: Any, physical: Physical | None) -> Any:
         case Dec():
             return _cast(f"{value:f}", _type(physical))
         case Day():
-            return _cast(_date(value), "date")
+            return _cast(date_of(value).isoformat(), "date")
         case Stamp():
             return _cast(_stamp(value, physical), _type(physical))
         case _:
@@ -175,32 +217,21 @@ def _type(physical: Physical) -> str:
 
 
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": DAY, "ns": DAY * 1_000}
-INFINITE = 2**63 - 1
-"""The nanoseconds that DuckDB takes for infinity, which bounds what has no other end."""
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 
-def _date(day: int) -> str:
-    """The date of a day number; the day after 9999-12-31 is spelt too."""
-    return "10000-01-01" if day > MAX_DAY else date_of(day).isoformat()
-
-
 def _stamp(at: int, physical: Stamp) -> str:
-    if at >= INFINITE:
-        return "infinity"
     day, rest = divmod(at, _PER_DAY[physical.unit])
     digits = _DIGITS[physical.unit]
     seconds, fraction = divmod(rest, 10**digits)
     time = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     tail = f".{fraction:0{digits}}" if fraction else ""
-    return f"{_date(day)} {time}{tail}{'+00' if physical.zoned else ''}"
+    return f"{date_of(day).isoformat()} {time}{tail}{'+00' if physical.zoned else ''}"
 
 
 def reading(item: Reading) -> str:
     """The fragment that reads a value in the form that is wanted."""
-    place = identifier(item.column)
-    for step in item.steps:
-        place = _stepped(place, step)
+    place = _place(item)
     if isinstance(item.stored, Json):
         return json_sql.READERS[json_reader(item)](
             json_sql.step(json_sql.document(place), item.json)
@@ -215,6 +246,13 @@ def reading(item: Reading) -> str:
             return time_sql.day_of_date(place)
         case _:
             return place if item.cast is None else f"cast({place} as {_type(item.cast)})"
+
+
+def _place(item: Reading) -> str:
+    place = identifier(item.column)
+    for step in item.steps:
+        place = _stepped(place, step)
+    return place
 
 
 def json_reader(item: Reading) -> str:
@@ -245,10 +283,11 @@ def _stepped(place: str, step: Step) -> str:
 
 def _double(place: str, stored: Physical) -> str:
     """The nearest double; DuckDB divides wide decimals with two roundings, text has one."""
-    wide = isinstance(stored, Dec) and stored.precision > 15
-    if wide or (isinstance(stored, Int) and stored.bits > 64):
-        return f"cast(cast({place} as varchar) as double)"
-    return f"cast({place} as double)"
+    plain, by_text = f"cast({place} as double)", f"cast(cast({place} as varchar) as double)"
+    if isinstance(stored, Dec) and stored.precision > EXACT_DIGITS:
+        most = literal(Decimal(10**EXACT_DIGITS - 1).scaleb(-stored.scale), stored)
+        return f"case when {place} between -{most} and {most} then {plain} else {by_text} end"
+    return by_text if isinstance(stored, Int) and stored.bits > 64 else plain
 
 
 def _finite(value: str) -> str:
@@ -300,7 +339,7 @@ class _DuckDB:
 
     def has_in_range(self, elements: str, low: str, high: str) -> str:
         """A list with an element from low to before high."""
-        inside = f"lambda e: e >= {low} and e < {high}"
+        inside = f"lambda e: e between {low} and {high}"
         return f"len(list_filter({elements}, {inside})) > 0"
 
     def iso_instant(self, text: str) -> str:

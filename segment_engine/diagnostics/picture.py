@@ -53,7 +53,7 @@ def _crop(line: str, first: int, last: int) -> tuple[str, int, int]:
 def _printable(text: str) -> str:
     """Every character visible and on one line, so that carets stand under what they mean."""
     return "".join(
-        " " if char == "\t" else char if char.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        " " if char.isspace() else char if char.isprintable() else "\N{REPLACEMENT CHARACTER}"
         for char in text
     )
 

@@ -137,7 +137,9 @@ class Builder:
             "not-a-truth",
             f"{slips.the(part)} is neither true nor false",
             part.span,
-            help="compare it, as in `totalOrders > 2` or `phone exists`",
+            help="compare it, as in `totalOrders > 2`; several values stand behind one `in`"
+            if isinstance(part, Constant) and part.value is not None
+            else "compare it, as in `totalOrders > 2` or `phone exists`",
         )
         return Constant(None, FAULTY, part.span)
 

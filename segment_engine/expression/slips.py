@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from segment_engine.diagnostics.diagnostic import Diagnostic, Fix
-from segment_engine.diagnostics.spans import Place
+from segment_engine.diagnostics.spans import Place, Span
 from segment_engine.expression.nodes import Call, Constant, Expr, Field
 from segment_engine.expression.spelling import spell
 from segment_engine.operators.row import Operator, Right, Shape
@@ -293,9 +293,11 @@ def in_order(build: "Builder", bounds: list[Expr], span: Place) -> bool:
         return True
     reversals = _reversals(low.value, high.value)
     if all(reversals):
-        swapped = f"{spell(high)} and {spell(low)}"
         place = low.span.to(high.span)  # type: ignore[arg-type]
-        build.log.slip("reversed-between", "the bounds are reversed", place, swapped)
+        fixes = (Fix(place, f"{spell(high)} and {spell(low)}"),) if isinstance(place, Span) else ()
+        help = None if fixes else f"they are {spell(high)} and {spell(low)}"
+        message = "the bounds are reversed"
+        build.log.error("reversed-between", message, place, fixes=fixes, help=help)
         return False
     if any(reversals):
         build.log.found.append(

@@ -248,7 +248,7 @@ def _date(text: str, following: str | None) -> Reading:
 
 def _dates(text: str) -> list[str]:
     if ":" in text:
-        day, time = re.split(r"[ t]+", text, maxsplit=1)
+        day, time = re.split(r"[ tT]+", text, maxsplit=1)
         time = re.sub(r"^([0-9]):", r"0\1:", time.upper().replace(" ", ""))
         return [f"{day}T" + re.sub(r"([+-][0-9]{2})([0-9]{2})$", r"\1:\2", time)]
     first, second, third = (int(part) for part in re.split(r"[/.-]", text))

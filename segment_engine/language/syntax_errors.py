@@ -91,7 +91,7 @@ def _instead_of(text: str, at: int) -> str:
     char = text[at]
     if not char.isprintable():
         return "it cannot be seen and often comes along when a rule is pasted: delete it"
-    if char == ":":
+    if char == ":" and text[at - 1 : at].isdigit():
         return "a time of day stands behind its date, as in `2026-01-31T10:00`"
     if char == ".":
         return "a key follows its point at once, as in `metadata.tier`"
@@ -144,7 +144,8 @@ def unexpected(text: str, kind: str, start: int, end: int, expected: set[str]) -
     if kind == "$END":
         end = len(text.rstrip())
         ending = f"the rule ends where {_wanted(expected)}"
-        return Diagnostic("syntax", ending, Span(end, end + 1), help=_unclosed(text, expected))
+        span = Span(end, min(end + 1, len(text)))
+        return Diagnostic("syntax", ending, span, help=_unclosed(text, expected))
     found = _Found(text, kind, start, end, expected)
     fixes, near = _fixes(found), _near(found)
     return Diagnostic(
@@ -260,7 +261,7 @@ def _on_numbers(found: _Found) -> str | None:
 def _on_what_is_missing(found: _Found) -> str | None:
     if found.expected == {"_AND"} or ("_AND" in found.expected and "_OR" not in found.expected):
         return "write the bounds as in `between 5 and 10`"
-    if found.kind == "_COMMA":
+    if found.kind == "_COMMA" and found.wants_operator:
         return "a list follows `in`, `contains any` or `contains all`"
     if found.kind == "NAME" and found.before[-1:] in ('"', "'"):
         return "a quote inside a text has a backslash before it, or quotes of the other kind around"
@@ -278,4 +279,4 @@ _MONTH_NAME = re.compile(
     r"(?<!\w)(?ai:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[.]?\s+\Z"
 )
 _RESERVED = frozenset({"_AND", "_OR", "NOT", "BETWEEN", "LISTED", "TRUE", "FALSE", "NULL"})
-_STARTS = frozenset({"NAME", "QUOTED_NAME", "STRING", "NUMBER", "DURATION", "MOMENT", "LPAR"})
+_STARTS = frozenset({"NAME", "QUOTED_NAME", "STRING", "NUMBER", "DURATION", "MOMENT", "_COMMA"})

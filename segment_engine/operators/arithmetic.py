@@ -20,6 +20,7 @@ ROWS = (
         examples=("totalOrders + metadata.returns > 10",),
         python=lambda x, y: finite(float(x) + float(y)),
         sql=lambda x, y: f"({x} + {y})",
+        sql_bounded=lambda x, y: f"({x} + {y})",
         polars=python.add,
     ),
     Operator(
@@ -33,6 +34,7 @@ ROWS = (
         examples=("totalOrders - metadata.returns > 10",),
         python=lambda x, y: finite(float(x) - float(y)),
         sql=lambda x, y: f"({x} - {y})",
+        sql_bounded=lambda x, y: f"({x} - {y})",
         polars=python.sub,
     ),
     Operator(
@@ -46,6 +48,7 @@ ROWS = (
         examples=("totalOrders * 2 > metadata.points",),
         python=lambda x, y: finite(float(x) * float(y)),
         sql=lambda x, y: f"({x} * {y})",
+        sql_bounded=lambda x, y: f"({x} * {y})",
         polars=python.mul,
     ),
     Operator(
@@ -59,6 +62,7 @@ ROWS = (
         examples=("totalOrderValue / totalOrders >= 50",),
         python=lambda x, y: finite(float(x) / float(y)) if y else None,
         sql=lambda x, y: f"({x} / {y})",
+        sql_bounded=lambda x, y: f"({x} / nullif({y}, 0))",
         polars=python.truediv,
     ),
     Operator(

@@ -120,10 +120,10 @@ ROWS = (
     Operator(
         name="in_range",
         shape=Shape.HIDDEN,
-        doc="From the first (included) to the second (excluded).",
-        sql=lambda x, low, high: f"({x} >= {low} and {x} < {high})",
-        sql_not=lambda x, low, high: f"({x} < {low} or {x} >= {high})",
-        polars=lambda x, low, high: (x >= low) & (x < high),
-        python=lambda x, low, high: low <= x < high,
+        doc="From the first to the second, both included; the value is read once.",
+        sql=lambda x, low, high: f"{x} between {low} and {high}",
+        sql_not=lambda x, low, high: f"{x} not between {low} and {high}",
+        polars=lambda x, low, high: x.is_between(low, high),
+        python=lambda x, low, high: low <= x <= high,
     ),
 )

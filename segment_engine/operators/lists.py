@@ -42,7 +42,7 @@ ROWS = (
     Operator(
         name="has_in_range",
         shape=Shape.HIDDEN,
-        doc="The list has an element from the second (included) to the third (excluded).",
+        doc="The list has an element from the second to the third, both included.",
         native=lambda dialect, elements, low, high: dialect.has_in_range(elements, low, high),
     ),
     Operator(

@@ -53,7 +53,8 @@ class Operator:
     expand: the same meaning in other rows; such a row needs no engine columns.
     python: on plain values of one consumer, none of them missing (unless `sees_missing`).
     sql, sql_not: on SQL fragments; NULL counts as false in both, `sql_not` is the exact
-    complement (default: `p is not true`). polars: on Polars expressions, null is false.
+    complement (default: `p is not true`). sql_bounded: the same on numbers that are stored
+    exactly, so that no result is infinite. polars: on Polars expressions, null is false.
     native: on the fragments of either engine, by a function that its dialect defines.
     """
 
@@ -76,6 +77,7 @@ class Operator:
     sees_missing: bool = False
     sql: Callable[..., str] | None = None
     sql_not: Callable[..., str] | None = None
+    sql_bounded: Callable[..., str] | None = None
     polars: Callable[..., Any] | None = None
     native: Callable[..., Any] | None = None
 

@@ -22,7 +22,21 @@ _SCALARS = ("text", "number", "boolean", "time")
 
 KEYS: tuple[str | int, ...] = (
     *("tier", "city", "points", "tags", "items", "sku", "and", "0", 0, 1, 2, ""),
-    *("key with.dots", 'a"b', "*", "/~", "it's", "\\", "ключ", "🙂", "%_", "\n", "Tier", "$", "[0]"),
+    *(
+        "key with.dots",
+        'a"b',
+        "*",
+        "/~",
+        "it's",
+        "\\",
+        "ключ",
+        "🙂",
+        "%_",
+        "\n",
+        "Tier",
+        "$",
+        "[0]",
+    ),
 )
 
 
@@ -149,7 +163,9 @@ class _Writer:
         if left.type is ANY and self.chance(0.4):
             families = [self.scalar() for _ in families]
         texts = [self.literal(each, kind) for each in families]
-        return [Operand(text, ANY) for text in texts], families[0] if len(set(families)) == 1 else ""
+        return [Operand(text, ANY) for text in texts], families[0] if len(
+            set(families)
+        ) == 1 else ""
 
     def bounds(self, family: str) -> list[str]:
         """Two literals in order."""

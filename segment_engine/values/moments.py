@@ -211,12 +211,12 @@ def _midnight(day: int, zone: Zone) -> int:
 
 
 def anniversaries(window: Window) -> list[tuple[int, int]]:
-    """Which birthdays have an anniversary inside: half-open ranges of month * 100 + day.
+    """Which birthdays have an anniversary inside: ranges of month * 100 + day, ends included.
 
     29 February falls on the 28th in common years.
     """
     if window.last - window.first >= 366:
-        return [(101, 1232)]
+        return [(101, 1231)]
     return _ranges({key for day in range(window.first, window.last) for key in _keys(day)})
 
 
@@ -236,7 +236,7 @@ def _ranges(keys: set[int]) -> list[tuple[int, int]]:
             runs[-1][1] = at + 1
         else:
             runs.append([at, at + 1])
-    return [(_YEAR[first], _YEAR[last - 1] + 1) for first, last in runs]
+    return [(_YEAR[first], _YEAR[last - 1]) for first, last in runs]
 
 
 _YEAR = [

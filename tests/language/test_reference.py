@@ -10,17 +10,20 @@ from pathlib import Path
 import pytest
 
 import segment_engine
-from segment_engine import Engine
+from segment_engine import Engine, Schema
+from segment_engine.expression import build
+from segment_engine.expression.nodes import Call, walk
+from segment_engine.language import limits, query_builder_json
 from segment_engine.language.mend import apply
 from segment_engine.operators.row import Operator, Shape
 from segment_engine.operators.table import TABLE
+from segment_engine.values import jsontext, literals, pattern_syntax
 
 README = Path(__file__).parents[2] / "grammar" / "README.md"
 TEXT = README.read_text("utf-8")
 ENGINE = Engine()
 RUN = "2026-07-01T12:00:00Z UTC"
 MARKS = "<!-- operators -->\n", "<!-- /operators -->"
-JSON_CODES = {"json-syntax", "json-shape", "empty-group", "placeholder", "unknown-operator"}
 
 Row = tuple[str, ...]
 
@@ -52,9 +55,9 @@ def blocks(kind: str) -> list[str]:
 
 RULES = [*blocks("rule"), *"\n".join(blocks("rules")).splitlines(), *blocks("json")]
 OUTCOMES = [
-    *((rule, consumer, RUN, member) for rule, consumer, member in tables("rule", "consumer", "member")),
+    *((*row[:2], RUN, row[2]) for row in tables("rule", "consumer", "member")),
     *tables("rule", "consumer", "run", "member"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -171,9 +174,39 @@ def test_operator_table_is_that_of_the_code() -> None:
     assert shown == operator_table()
 
 
-@pytest.mark.parametrize("text", [text for row in TABLE.values() for text in row.examples])
-def test_examples_of_operators_are_rules(text: str) -> None:
-    assert ENGINE.rule(text).text == text
+@pytest.mark.parametrize(
+    ("row", "text"), [(row, text) for row in TABLE.values() for text in row.examples], ids=str
+)
+def test_examples_of_operators_use_them(row: Operator, text: str) -> None:
+    assert row in [node.op for node in walk(ENGINE.rule(text).expression) if isinstance(node, Call)]
+
+
+def test_the_schema_can_be_loaded() -> None:
+    (text,) = blocks("yaml")
+    assert Schema.from_yaml(text).currency == "EUR"
+
+
+def test_limits_are_those_of_the_code() -> None:
+    stated = [re.match(r"[0-9,]+(?: [KM]iB)?", most) for _, most in tables("what", "at most")]
+    assert [found[0] for found in stated if found] == [
+        f"{limits.MAX_TEXT // 1024} KiB",
+        f"{limits.MAX_WITH_LISTS // 1024**2} MiB",
+        *(
+            f"{most:,}"
+            for most in (
+                limits.MAX_DEPTH,
+                build.MAX_PREDICATES,
+                build.MAX_VALUES,
+                build.MAX_ARITHMETIC,
+                build.MOST_DIGITS,
+                jsontext.MAX_DEPTH,
+                query_builder_json.MAX_BRACKETS,
+                pattern_syntax.MAX_REPEATS,
+                pattern_syntax.MAX_DEPTH,
+                literals.MOST_UNITS,
+            )
+        ),
+    ]
 
 
 def test_contents_lists_every_section() -> None:

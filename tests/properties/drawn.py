@@ -42,9 +42,7 @@ def random_case(random: Random, rules: int, size: int, depth: int = 2) -> Case:
     as_of = random.choice(MOMENTS)
     texts = [random_rule(random, SCHEMA, random.randint(0, depth)) for _ in range(rules)]
     checked = [engine.rule(text) for text in texts]
-    return Case(
-        engine, as_of, checked, table(random, SCHEMA, boundaries(checked, as_of), size)
-    )
+    return Case(engine, as_of, checked, table(random, SCHEMA, boundaries(checked, as_of), size))
 
 
 def cases(rules: int = 1, size: int = 8, depth: int = 2) -> st.SearchStrategy[Case]:

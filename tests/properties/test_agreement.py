@@ -10,7 +10,7 @@ from tests.properties.drawn import MOMENTS, Case, cases
 TIMES = settings.default.max_examples
 
 
-@settings(max_examples=4 * TIMES)
+@settings(max_examples=10 * TIMES)
 @given(cases())
 def test_engines_agree_whatever_the_storage(case: Case) -> None:
     assert_agreement(case.rules[0], case.consumers, as_of=case.as_of)

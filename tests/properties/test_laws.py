@@ -1,6 +1,7 @@
 """Laws of the language: rules that must have the same members, and members that must be there."""
 
 import datetime as dt
+import json
 import math
 import re
 from decimal import Decimal
@@ -8,6 +9,7 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,7 +57,7 @@ def test_order_and_nesting_do_not_matter(case: Case, engine: str) -> None:
     same(case, f"{p} or {q} or {r}", f"({r} or {p}) or {q}", engine=engine)
 
 
-@given(cases(), RANDOMS, st.sampled_from(NAMES))
+@given(cases(depth=0), RANDOMS, st.sampled_from(NAMES))
 def test_in_is_an_or_and_between_two_comparisons(case: Case, random: Random, engine: str) -> None:
     field = random.choice(NUMBERS)
     numbers = [write.spell_number(write.number(random)) for _ in range(6)]
@@ -133,11 +135,18 @@ def test_relative_times_are_absolute_ones(case: Case, random: Random, engine: st
 def true_of(random: Random, consumer: dict[str, Any]) -> str:
     """A predicate that holds for the consumer, by what its values are."""
     spec = random.choice([s for s in SCHEMA.specs.values() if s.column in consumer and not s.path])
-    value = consumer[spec.column]
-    name = f"`{spec.name}`"
+    value, name = consumer[spec.column], f"`{spec.name}`"
+    if spec.open:
+        value, name = json.loads(value)["tier"], "metadata.tier"
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return random.choice([f"{name} is missing", f"not ({name} exists)"])
     return random.choice([f"{name} exists", *_TRUE.get(type(value), _nothing)(name, value)])
+
+
+def plain_document(*values: Any) -> str:
+    """JSON with the first value that it can hold."""
+    held = (v for v in values if v is not None and (isinstance(v, str) or math.isfinite(v)))
+    return json.dumps({"tier": next(held, None)})
 
 
 def _nothing(name: str, value: Any) -> list[str]:
@@ -159,11 +168,14 @@ def _true_of_number(name: str, value: Any) -> list[str]:
 
 
 def _true_of_text(name: str, value: str) -> list[str]:
-    whole, found = quote(value), [f"{name} is {quote(value)}", f"{name} not in ({quote(value + 'z')})"]
+    whole, found = (
+        quote(value),
+        [f"{name} is {quote(value)}", f"{name} not in ({quote(value + 'z')})"],
+    )
     if not value:
         return [*found, f"{name} is empty"]
     half = len(value) // 2
-    pattern = re.sub(r'([\W_])', lambda m: m[1] if ord(m[1]) > 127 else f"\\{m[1]}", value)
+    pattern = re.sub(r"([\W_])", lambda m: m[1] if ord(m[1]) > 127 else f"\\{m[1]}", value)
     literal = value.isprintable() and '"' not in value
     return [
         *found,
@@ -226,14 +238,18 @@ def test_a_rule_made_true_for_a_consumer_keeps_it(random: Random, as_of: str, en
     other = random_rule(random, SCHEMA, 1)
     bounds = boundaries([NEW_YORK.rule(other)], as_of)
     people = [
-        {**person, "id": number, "metadata": None}
+        {**person, "id": number, "metadata": plain_document(person["email"], person["score"])}
         for number, person in enumerate(random_consumers(random, SCHEMA, bounds, 6))
     ]
     chosen = random.choice(people)
     if isinstance(chosen["lastOrderAt"], dt.datetime) and not 2 < chosen["lastOrderAt"].year < 9998:
         chosen["lastOrderAt"] = None
     first, second = true_of(random, chosen), true_of(random, chosen)
-    for text in (f"{first} and {second}", f"({other}) or {first}", f"not (({other}) and not {first})"):
+    for text in (
+        f"{first} and {second}",
+        f"({other}) or {first}",
+        f"not (({other}) and not {first})",
+    ):
         kept = NEW_YORK.rule(text).members(people, as_of, engine)
         assert chosen["id"] in kept, f"{text}\n{chosen}"
 
@@ -247,9 +263,8 @@ def test_order_and_unread_columns_do_not_matter(case: Case, random: Random, engi
     expected = rule.members(case.consumers, case.as_of, engine)
     order = list(range(case.consumers.num_rows))
     random.shuffle(order)
-    other = case.consumers.take(order).append_column("unread", case.consumers["id"])
+    shuffled = pa.concat_tables(case.consumers.slice(at, 1) for at in order)
+    other = shuffled.append_column("unread", case.consumers["id"])
     assert rule.members(other, case.as_of, engine) == expected
-    twice = other.slice(0, 3)
-    assert rule.members(twice, case.as_of, engine) == [i for i in expected if i in order[:3]]
-
-
+    few = other.slice(0, 3)
+    assert rule.members(few, case.as_of, engine) == [i for i in expected if i in order[:3]]
