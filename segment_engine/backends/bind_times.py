@@ -33,7 +33,7 @@ def known(found: Reading) -> Expr | None:
 def in_window(x: Expr, window: Window) -> Expr:
     """A time inside the window."""
     if isinstance(x, Reading) and isinstance(x.stored, Stamp | Day):
-        return make("in_range", x.as_form("value"), *_bounds(window, x.stored))
+        return _ranged("in_range", x.as_form("value"), window, x.stored)
     instant, day = _times(x)
     return any_of(
         _within(instant, window.start, window.end), _within(day, window.first, window.last)
@@ -46,12 +46,12 @@ def _within(x: Expr | None, low: int, high: int) -> Expr:
     return make("in_range", x, Value(low, INT64), Value(high - 1, INT64))
 
 
-def _bounds(window: Window, stored: Stamp | Day) -> tuple[Value, Value]:
-    """The first and the last value inside."""
-    if isinstance(stored, Day):
-        return Value(window.first, stored), Value(window.last - 1, stored)
-    low, high = (_in_unit(at, stored.unit) for at in (window.start, window.end))
-    return Value(low, stored), Value(high - 1, stored)
+def _ranged(name: str, x: Expr, window: Window, stored: Stamp | Day) -> Expr:
+    """From the first to the last value of the column's own type that lies inside."""
+    low, end = window.first, window.last
+    if isinstance(stored, Stamp):
+        low, end = (_in_unit(at, stored.unit) for at in (window.start, window.end))
+    return make(name, x, Value(low, stored), Value(end - 1, stored)) if low < end else FALSE
 
 
 def _in_unit(instant: int, unit: str) -> int:
@@ -117,7 +117,7 @@ def has_in_window(x: Expr, window: Window) -> Expr:
         return FALSE
     element = x.stored.element if isinstance(x.stored, ListOf) else x.stored
     if isinstance(element, Stamp | Day):
-        return make("has_in_range", x, *_bounds(window, element))
+        return _ranged("has_in_range", x, window, element)
     texts = replace(x, wanted=list_of(TEXT))
     texts = texts.as_form("elements") if isinstance(x.stored, Json) else texts
     bounds = ((window.start, window.end), (window.first, window.last))
