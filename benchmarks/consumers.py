@@ -8,7 +8,8 @@ QUERY = """
 select
     i as id,
     case when i % 17 <> 0 then
-        'user' || i || '@' || (['example.com', 'mail.test', 'shop.example', 'Example.ORG'])[h1 % 4 + 1]
+        'user' || i || '@'
+        || (['example.com', 'mail.test', 'shop.example', 'Example.ORG'])[h1 % 4 + 1]
     end as email,
     case when i % 5 <> 0 then '+49' || (1500000000 + h1 % 99999999) end as phone,
     (['Ada', 'Bob', 'Cleo', 'Dan', 'Eve'])[h2 % 5 + 1] || ' ' || (h1 % 9973) as "fullName",

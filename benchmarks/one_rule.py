@@ -38,26 +38,30 @@ EXPERT = {
     ),
     "not (lastOrderAt within last 30 days)": (
         "(\"lastOrderAt\" < timestamptz '2026-06-01 00:00:00+00' "
-        "or \"lastOrderAt\" > timestamptz '2026-07-01 00:00:00+00' or \"lastOrderAt\" is null)"
+        'or "lastOrderAt" > timestamptz \'2026-07-01 00:00:00+00\' or "lastOrderAt" is null)'
     ),
     "lastOrderAt older than 60 days and totalOrderValue >= 500": (
-        "\"lastOrderAt\" < timestamptz '2026-05-02 00:00:00+00' and \"totalOrderValue\" >= 500"
+        '"lastOrderAt" < timestamptz \'2026-05-02 00:00:00+00\' and "totalOrderValue" >= 500'
     ),
     'email ends with "@example.com"': "email like '%@example.com'",
     'not (email ends with "@example.com")': "(email not like '%@example.com' or email is null)",
     'fullName contains "Ada" and totalOrders > 10': (
-        "\"fullName\" like '%Ada%' and \"totalOrders\" > 10"
+        '"fullName" like \'%Ada%\' and "totalOrders" > 10'
     ),
     "phone is missing": "phone is null",
     "averageOrderValue > 100": (
         '"totalOrderValue"::double / nullif("totalOrders", 0)::double > 100'
     ),
-    'metadata.tier = "gold"': "json_extract_string(metadata, '$.tier') = 'gold'",
+    'metadata.tier = "gold"': (
+        "case when json_valid(metadata) then json_extract_string(metadata, '$.tier') end = 'gold'"
+    ),
     "metadata.points > 4000": (
-        "try_cast(json_extract(metadata, '$.points')::varchar as double) > 4000"
+        "case when json_valid(metadata) "
+        "then try_cast(json_extract(metadata, '$.points')::varchar as double) end > 4000"
     ),
 }
-"""The expert knows the data: no hostile JSON, no infinity, and which columns have NULL."""
+"""The expert knows the data: no infinity, and which columns have NULL; but one document that is
+no JSON would end the query, so it is asked for."""
 
 
 def main() -> None:

@@ -59,6 +59,6 @@ def _bounded(op: str, bound: int, always: bool, never: bool) -> tuple[str, int] 
 
 def safe_as_double(literal: int | Decimal) -> bool:
     """Whether comparing any 64-bit integer with the literal in doubles gives the exact answer."""
-    near = Decimal(float(literal))
-    whole = literal == int(literal)
-    return abs(literal) < 2**53 and (near == literal if whole else near != int(near))
+    near, exact = Decimal(float(literal)), Decimal(literal)
+    whole = exact == int(exact)
+    return abs(exact) < Decimal(2**53) and (near == exact if whole else near != int(near))

@@ -286,7 +286,8 @@ def _double(place: str, stored: Physical) -> str:
     plain, by_text = f"cast({place} as double)", f"cast(cast({place} as varchar) as double)"
     if isinstance(stored, Dec) and stored.precision > EXACT_DIGITS:
         most = literal(Decimal(10**EXACT_DIGITS - 1).scaleb(-stored.scale), stored)
-        return f"case when {place} between -{most} and {most} then {plain} else {by_text} end"
+        beyond = f"{place} > {most} or {place} < -{most}"
+        return f"case when {beyond} then {by_text} else {plain} end"
     return by_text if isinstance(stored, Int) and stored.bits > 64 else plain
 
 

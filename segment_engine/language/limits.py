@@ -43,6 +43,7 @@ class Limits:
         self._outside = self._seen = 0
         self._values = self._chain = 0
         self.in_list = False
+        self.deepest = 0
         large = len(text) > MAX_TEXT // 4 and _bytes(text) > MAX_TEXT
         self.watched = None if large else _WATCHED
         """The kinds of tokens that must be shown to `see`; None for all of them."""
@@ -70,6 +71,7 @@ class Limits:
             self._chain = 0
 
     def _check_depth(self, token: Any, more: int) -> None:
+        self.deepest = max(self.deepest, self._depth + more)
         if self._depth + more > MAX_DEPTH:
             raise too_deep(self._log, _span(token))
 

@@ -20,10 +20,10 @@ from segment_engine.diagnostics.spans import Span
 from segment_engine.expression.build import Builder, TooMany
 from segment_engine.expression.nodes import Expr
 from segment_engine.expression.schema import Schema
-from segment_engine.expression.spelling import RESERVED
+from segment_engine.expression.spelling import RESERVED, spell
 from segment_engine.language import syntax_errors
 from segment_engine.language.callbacks import Callbacks
-from segment_engine.language.limits import Limits, check_size
+from segment_engine.language.limits import MAX_DEPTH, Limits, check_size, too_deep
 from segment_engine.language.misspellings import READERS, TERMINALS, WORDS
 from segment_engine.operators.table import spelled
 
@@ -40,6 +40,7 @@ class Parsing(threading.local):
 
     builder: Builder
     text: str
+    deepest: int
 
 
 _now = Parsing()
@@ -60,7 +61,10 @@ def parse(text: str, schema: Schema, log: Log, *, value: bool = False) -> Expr |
     _now.builder, _now.text = builder, text
     try:
         made: Any = _lark().parse(text)
-        return made if value else builder.truth(made)
+        rule: Expr = made if value else builder.truth(made)
+        if _now.deepest > MAX_DEPTH // 2 and not value:
+            _refuse_deeper_spelling(rule, text, schema, log)
+        return rule
     except TooMany:
         return None
     except UnexpectedCharacters as fault:
@@ -68,6 +72,15 @@ def parse(text: str, schema: Schema, log: Log, *, value: bool = False) -> Expr |
     except UnexpectedToken as fault:
         log.found.append(_unexpected(fault, text))
     return None
+
+
+def _refuse_deeper_spelling(rule: Expr, text: str, schema: Schema, log: Log) -> None:
+    """Canonical text brackets `and` inside `or`: it must be within the limits too."""
+    canonical, found = spell(rule), Log()
+    if canonical != text and not log.failed:
+        parse(canonical, schema, found)
+        if found.failed:
+            too_deep(log, Span(0, len(text)))
 
 
 def _unexpected(fault: UnexpectedToken, text: str) -> Diagnostic:
@@ -103,7 +116,7 @@ class _Lexer(Lexer):
         self._any = re.compile(_one_pattern(terminals)).match
         self._keywords = _keywords(terminals)
 
-    def lex(self, lexer_state: LexerState, parser_state: object) -> Iterator[Word]:
+    def lex(self, lexer_state: LexerState, parser_state: object) -> Iterator[Any]:
         """The tokens of the text, white space and comments left out."""
         assert lexer_state.text is not None
         text = lexer_state.text.text
@@ -117,7 +130,7 @@ class _Lexer(Lexer):
                 continue
             found = match(text, at)
             if found is None:
-                raise UnexpectedCharacters(text, _after_blank(text, at), 1, 1)
+                raise UnexpectedCharacters(text, _after_blank(text, at), 1, 1)  # type: ignore[no-untyped-call]
             kind, at = found.lastgroup, found.end()
             if kind is not None:
                 yield _word(kind, found[kind], found.start(kind), at)
@@ -154,6 +167,7 @@ class _Tokens:
     def process(self, stream: Iterator[Word]) -> Iterator[Word]:
         """The tokens that the grammar knows; slips are reported and replaced."""
         log, text = _now.builder.log, _now.text
+        _now.deepest = 0
         limits = Limits(text, log)
         watched = limits.watched
         before = previous = ""
@@ -174,6 +188,7 @@ class _Tokens:
                 continue
             if watched is None or kind in watched:
                 limits.see(token, previous)
+                _now.deepest = limits.deepest
             previous = kind
             if kind == "INFIX" and token.lower() == "matches":
                 kind = "INFIX:matches"

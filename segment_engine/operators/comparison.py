@@ -122,7 +122,7 @@ ROWS = (
         shape=Shape.HIDDEN,
         doc="From the first to the second, both included; the value is read once.",
         sql=lambda x, low, high: f"{x} between {low} and {high}",
-        sql_not=lambda x, low, high: f"{x} not between {low} and {high}",
+        sql_not=lambda x, low, high: f"{x} < {low} or {x} > {high}",
         polars=lambda x, low, high: x.is_between(low, high),
         python=lambda x, low, high: low <= x <= high,
     ),

@@ -107,7 +107,8 @@ class Values:
 
     def around(self, needle: str) -> str:
         """The needle, cut, in another case, or inside a longer text."""
-        cased = self.random.choice([str, str, str, str.upper, str.lower, str.swapcase])(needle)
+        cases = (needle, needle, needle, needle.upper(), needle.lower(), needle.swapcase())
+        cased = self.random.choice(cases)
         return self.affixed(cased) if self.often() else cased[self.random.randrange(2) :]
 
     def affixed(self, text: str) -> str:
@@ -257,8 +258,9 @@ def as_kind(value: Number, kind: str) -> Number | None:
         return None
     if kind == "int":
         whole = int(value)
-        return whole if -(2**63) <= whole < 2**63 else None
-    return round(Decimal(value), 2) if abs(value) < 10**15 else None
+        return whole if -(1 << 63) <= whole < 1 << 63 else None
+    small = -(10**15) < value < 10**15
+    return round(Decimal(value), 2) if small else None
 
 
 def _within(instant: int) -> int:
