@@ -42,8 +42,12 @@ test: export SEGMENT_ENGINE_PROFILE ?= commit
 test: $(READY)
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile
 
-nightly release: $(READY)
+nightly: $(READY)
 	SEGMENT_ENGINE_PROFILE=$@ $(PY) -m pytest -n $(WORKERS) --dist loadfile
+
+release: $(READY)
+	SEGMENT_ENGINE_PROFILE=$@ $(PY) -m pytest -n $(WORKERS) --dist loadfile
+	$(PY) -m tests.properties.release --pairs 1000000
 
 lint: $(READY)
 	$(PY) -m ruff check .

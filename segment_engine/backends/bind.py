@@ -88,6 +88,8 @@ class _Binder:
 
 
 def _is_number(argument: Expr) -> bool:
+    if isinstance(argument, Reading):
+        return argument.form == "double"
     return not isinstance(argument, Leaf) and argument.type.family == "number"
 
 

@@ -42,11 +42,9 @@ def compare(op: Operator, x: Expr, y: Expr) -> Expr:
 
 def with_literal(op: Operator, x: Expr, literal: int | Decimal) -> Expr:
     """A number against a literal."""
-    if not isinstance(x, Reading):
-        kind: Physical = INT64 if _is_integer(x) else DOUBLE
+    kind = _kind(x)
+    if not isinstance(kind, Json) or not isinstance(x, Reading):
         return _normal(op, x, literal, kind)
-    if not isinstance(x.stored, Json):
-        return _normal(op, x, literal, x.stored)
     integer, in_doubles = x.as_form("integer"), _as_json_double(op, x, float(literal))
     if safe_as_double(literal):
         return in_doubles
@@ -98,12 +96,12 @@ def one_of(x: Expr, literals: list[int | Decimal]) -> Expr:
     """A number among literals."""
     if x == MISSING:
         return FALSE
-    if isinstance(x, Reading) and isinstance(x.stored, Json):
+    kind = _kind(x)
+    if isinstance(kind, Json) and isinstance(x, Reading):
         plain = [value for value in literals if safe_as_double(value)]
         rest = [with_literal(EQ, x, value) for value in literals if not safe_as_double(value)]
         return any_of(_among(x.as_form("number"), plain, DOUBLE), *rest)
-    stored = x.stored if isinstance(x, Reading) else INT64 if _is_integer(x) else DOUBLE
-    return _among(x, literals, stored)
+    return _among(x, literals, kind)
 
 
 def _among(x: Expr, literals: list[int | Decimal], kind: Physical) -> Expr:
@@ -145,14 +143,12 @@ class _Side:
 
 
 def _side(x: Expr) -> _Side:
-    if not isinstance(x, Reading):
-        whole = _is_integer(x)
-        return _Side(x if whole else None, INT64 if whole else None, as_double(x))
-    if isinstance(x.stored, Json):
+    kind = _kind(x)
+    if isinstance(kind, Json) and isinstance(x, Reading):
         return _Side(x.as_form("integer"), INT64, x.as_form("double"), True)
-    if isinstance(x.stored, Float):
+    if isinstance(kind, Float):
         return _Side(None, None, as_double(x))
-    return _Side(x, x.stored, as_double(x))
+    return _Side(x, kind, as_double(x))
 
 
 def _of_two(op: Operator, x: Expr, y: Expr) -> Expr:
@@ -213,6 +209,13 @@ def as_double(x: Expr) -> Expr:
     if isinstance(x, Reading):
         return x.as_form("double")
     return make("double", x) if _is_integer(x) else x
+
+
+def _kind(x: Expr) -> Physical:
+    """The type in which the engine will hold the value."""
+    if isinstance(x, Reading):
+        return DOUBLE if x.form == "double" else x.stored
+    return INT64 if _is_integer(x) else DOUBLE
 
 
 def _is_integer(x: Expr) -> bool:
