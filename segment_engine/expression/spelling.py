@@ -73,16 +73,9 @@ def _root(node: Field) -> str:
 def _negation(node: Call, part: Piece) -> Piece:
     inner = node.args[0]
     if isinstance(inner, Call) and inner.op.negated:
-        word, negated = inner.op.words[0], inner.op.negated[0]
-        text = part[0]
-        at = _operator_at(inner, text, word)
-        return f"{text[:at]} {negated}{text[at + 1 + len(word) :]}", _PREDICATE
+        parts = tuple(fold(argument, _piece) for argument in inner.args)
+        return _predicate(inner, parts, inner.op.negated[0]), _PREDICATE
     return f"not {_bracketed(part, _NOT)}", _NOT
-
-
-def _operator_at(call: Call, text: str, word: str) -> int:
-    left = _bracketed(fold(call.args[0], _piece), _SUM)
-    return len(left)
 
 
 def _call(node: Call, parts: tuple[Piece, ...]) -> Piece:
@@ -98,17 +91,14 @@ def _call(node: Call, parts: tuple[Piece, ...]) -> Piece:
             level = _ARITHMETIC[op]
             left, right = _bracketed(parts[0], level), _bracketed(parts[1], level + 1)
             return f"{left} {op.words[0]} {right}", level
-        case Shape.BETWEEN:
-            low, high = (_bracketed(part, _SUM) for part in parts[1:])
-            return f"{_bracketed(parts[0], _SUM)} between {low} and {high}", _PREDICATE
         case _:
-            right = "".join(f" {_right(op, part)}" for part in parts[1:])
-            folds = " ignoring case" if node.ignoring_case else ""
-            return f"{_bracketed(parts[0], _SUM)} {op.words[0]}{right}{folds}", _PREDICATE
+            return _predicate(node, parts, op.words[0]), _PREDICATE
 
 
-def _right(op: Operator, part: Piece) -> str:
-    return _bracketed(part, _SUM)
+def _predicate(node: Call, parts: tuple[Piece, ...], word: str) -> str:
+    left, *rights = (_bracketed(part, _SUM) for part in parts)
+    text = " ".join([left, word, " and ".join(rights)]).rstrip()
+    return f"{text} ignoring case" if node.ignoring_case else text
 
 
 def _bracketed(part: Piece, level: int) -> str:
