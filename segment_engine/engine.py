@@ -131,6 +131,12 @@ class Rule:
         self._engine, self._expr, self._source, self._found = engine, expr, source, found
         self._compiled: tuple[Clock | None, Callable[[Mapping[str, Any]], bool]] | None = None
 
+    def __setattr__(self, name: str, value: object) -> None:
+        """Only what is kept for speed may change."""
+        if not name.startswith("_"):
+            raise AttributeError(f"rules are immutable: {name!r} cannot be set")
+        object.__setattr__(self, name, value)
+
     @property
     def engine(self) -> Engine:
         """The engine that checked the rule."""
