@@ -188,7 +188,11 @@ def test_derived_fields_may_be_truths_and_build_on_one_another() -> None:
         "isVip": {"type": "boolean", "derived": "average > 100 and orders > 1"},
     }
     rows = pa.table(
-        {"id": [1, 2, 3], "spent": [Decimal("500.00"), Decimal("900.00"), None], "orders": [2, 0, 5]}
+        {
+            "id": [1, 2, 3],
+            "spent": [Decimal("500.00"), Decimal("900.00"), None],
+            "orders": [2, 0, 5],
+        }
     )
     engine = Engine(Schema(fields))
     for name in ENGINES:

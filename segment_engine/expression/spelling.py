@@ -1,7 +1,7 @@
 """Canonical text of an expression: stable, one line, operand order kept, comments gone."""
 
 from segment_engine.expression.nodes import Call, Constant, Expr, Field, fold
-from segment_engine.operators.row import Operator, Shape
+from segment_engine.operators.row import Shape
 from segment_engine.operators.table import operator
 from segment_engine.values.moments import Duration, Moment
 from segment_engine.values.numbers import plain

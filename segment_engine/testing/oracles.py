@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from segment_engine.engine import AsOf, Rule
 from segment_engine.parts import ENGINES
+from segment_engine.values.isotime import format_instant
 
 ID = "id"
 
@@ -29,6 +29,11 @@ class Difference:
         )
 
 
+def one_instant(rule: Rule) -> str:
+    """Now, read once, so that all engines run at the same instant."""
+    return format_instant(rule.engine.clock().as_of)
+
+
 def differences(
     rule: Rule,
     consumers: Any,
@@ -41,7 +46,7 @@ def differences(
 
     `consumers` is any source; dicts without an id are numbered from 0. Raises what running does.
     """
-    source, at = with_ids(consumers, id_column), as_of or datetime.now(UTC)
+    source, at = with_ids(consumers, id_column), as_of or one_instant(rule)
     *others, reference = engines
     expected = set(rule.members(source, at, reference, id_column))
     return [
@@ -82,7 +87,7 @@ def assert_partition(
     >>> from segment_engine import Engine
     >>> assert_partition(Engine().rule("totalOrders > 2"), [{"totalOrders": None}])
     """
-    source, at = with_ids(consumers, id_column), as_of or datetime.now(UTC)
+    source, at = with_ids(consumers, id_column), as_of or one_instant(rule)
     everybody = rule.engine.rule("true")
     for engine in engines:
         rest = set(everybody.members(source, at, engine, id_column))
