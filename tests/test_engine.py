@@ -176,7 +176,7 @@ def test_what_else_is_refused(engine: Engine) -> None:
         Engine(timezone="America/NewYork")
     with pytest.raises(RunError, match="a rule is text"):
         engine.rule(5)  # type: ignore[arg-type]
-    with pytest.raises(SourceError, match="totalOrders.*text"):
+    with pytest.raises(SourceError, match=r"totalOrders.*text"):
         engine.rule("totalOrders > 1").members(pa.table({"id": [1], "totalOrders": ["5"]}))
 
 
