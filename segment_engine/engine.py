@@ -260,4 +260,4 @@ def _checked(engine: str) -> str:
 
 
 def _opened(rule: Rule, source: Any, id_column: str) -> Any:
-    return part("opening").open_for(rule.engine, [rule], source, id_column)
+    return part("sources").open_for(rule.engine, [rule], source, id_column)

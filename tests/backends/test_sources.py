@@ -31,7 +31,7 @@ from segment_engine.backends.physical import (
     Stamp,
     Text,
 )
-from segment_engine.backends.sources import Source, open_source
+from segment_engine.backends.sources.opening import Source, open_source
 from segment_engine.errors import SourceError
 from segment_engine.expression.schema import Schema
 

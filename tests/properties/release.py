@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from segment_engine import Engine, Rule
-from segment_engine.backends.sources import open_source
+from segment_engine.backends.sources.opening import open_source
 from segment_engine.expression.nodes import Call, walk
 from segment_engine.operators.table import operator
 from segment_engine.testing import Difference, differences

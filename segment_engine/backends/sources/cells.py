@@ -19,7 +19,7 @@ from segment_engine.backends.physical import (
     Physical,
     Text,
 )
-from segment_engine.backends.source_tables import database
+from segment_engine.backends.sources.tables import database
 from segment_engine.backends.sql import identifier
 from segment_engine.values.types import Type
 

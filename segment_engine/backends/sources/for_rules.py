@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from segment_engine.backends.sources import Source, open_source
+from segment_engine.backends.sources.opening import Source, open_source
 from segment_engine.errors import RunError
 from segment_engine.expression.nodes import Field, walk
 from segment_engine.expression.resolve import expand_derived

@@ -9,8 +9,9 @@ import polars as pl
 import pyarrow as pa
 
 from segment_engine.backends.physical import Other, Physical
-from segment_engine.backends.source_files import open_files
-from segment_engine.backends.source_tables import (
+from segment_engine.backends.sources.files import open_files
+from segment_engine.backends.sources.storage import arrow_stored
+from segment_engine.backends.sources.tables import (
     ArrowSource,
     PolarsSource,
     RelationSource,
@@ -22,7 +23,6 @@ from segment_engine.backends.source_tables import (
     reading,
     refuse_doubles,
 )
-from segment_engine.backends.source_types import arrow_stored
 from segment_engine.errors import SourceError
 from segment_engine.expression.schema import Schema
 from segment_engine.values.types import Type

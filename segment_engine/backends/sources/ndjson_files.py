@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segment_engine.backends import json_sql
-from segment_engine.backends.source_csv import decoded_lines
-from segment_engine.backends.source_tables import Types, database
+from segment_engine.backends.sources.csv_files import decoded_lines
+from segment_engine.backends.sources.tables import Types, database
 from segment_engine.backends.sql import identifier
 from segment_engine.errors import SourceError
 from segment_engine.values.types import CURRENCY, DATE, DATETIME, TEXT, Type

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segment_engine.backends.physical import Other, Physical
-from segment_engine.backends.source_rows import column_of, records
-from segment_engine.backends.source_types import (
+from segment_engine.backends.sources.rows import column_of, records
+from segment_engine.backends.sources.storage import (
     arrow_stored,
     duckdb_read,
     polars_stored,

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from segment_engine.backends.source_tables import Types, first_line, refuse_doubles
+from segment_engine.backends.sources.tables import Types, first_line, refuse_doubles
 from segment_engine.errors import SourceError
 
 _BLOCK = 1 << 24

@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 
 from segment_engine.backends.json_sql import literal
 from segment_engine.backends.physical import Json, Text
-from segment_engine.backends.source_csv import CsvFile
-from segment_engine.backends.source_ndjson import NdjsonFile
-from segment_engine.backends.source_tables import (
+from segment_engine.backends.sources.cells import cells_of, first_fault, typed
+from segment_engine.backends.sources.csv_files import CsvFile
+from segment_engine.backends.sources.ndjson_files import NdjsonFile
+from segment_engine.backends.sources.storage import polars_stored
+from segment_engine.backends.sources.tables import (
     ArrowSource,
     DuckDBSource,
     Queries,
@@ -29,8 +31,6 @@ from segment_engine.backends.source_tables import (
     lazy,
     reading,
 )
-from segment_engine.backends.source_text import cells_of, first_fault, typed
-from segment_engine.backends.source_types import polars_stored
 from segment_engine.backends.sql import identifier
 from segment_engine.errors import SourceError
 

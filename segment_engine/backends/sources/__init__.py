@@ -1,0 +1,1 @@
+"""Consumers from wherever they are: files, frames, tables, relations, dicts, for any engine."""
