@@ -5,12 +5,15 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from pyarrow import parquet
 
 import segment_engine
 from segment_engine import Engine, Rule, RuleError, RunError, Schema, SourceError
@@ -201,6 +204,32 @@ def test_derived_fields_may_be_truths_and_build_on_one_another() -> None:
             for text in ("isVip", "not isVip", "isVip = false", "isVip exists", "average exists")
         ]
         assert found == [[1], [2, 3], [2, 3], [1, 2, 3], [1]], name
+
+
+@pytest.mark.parametrize("writer", ["polars", "arrow"])
+@pytest.mark.parametrize("name", ENGINES)
+def test_nan_in_parquet_is_missing(tmp_path: Path, writer: str, name: str) -> None:
+    """Statistics of a Parquet file leave NaN out, and DuckDB folds comparisons by them."""
+    scores = [0.5, float("nan"), 2.5, float("inf"), None]
+    for kind in (pa.float32(), pa.float64()):
+        table = pa.table({"id": [1, 2, 3, 4, 5], "score": pa.array(scores, kind)})
+        path = tmp_path / f"{kind}.parquet"
+        if writer == "polars":
+            pl.DataFrame(table).filter(pl.col("id") != 4).write_parquet(path)
+        else:
+            parquet.write_table(table.filter(pc.not_equal(table["id"], 4)), path)
+        engine = Engine(Schema({"score": "number"}))
+        for text, expected in {
+            "score < 100": [1, 3],
+            "score > 0.25": [1, 3],
+            "score between 0 and 100": [1, 3],
+            "score exists": [1, 3],
+            "score is missing": [2, 5],
+            "not (score < 100)": [2, 5],
+            "score != 7": [1, 2, 3, 5],
+            "score + 1 < 100": [1, 3],
+        }.items():
+            assert engine.rule(text).members(path, engine=name) == expected, text
 
 
 def _error(engine: Engine, text: str) -> RuleError:

@@ -29,7 +29,6 @@ from segment_engine.values.types import DATETIME, NUMBER, TEXT, TRUTH
 
 _COMPARES = {operator(name) for name in ("eq", "lt", "le", "gt", "ge")}
 _IN, _IN_RANGE, _EMPTY = operator("in"), operator("in_range"), operator("is_empty")
-_DATETIME = operator("datetime")
 _HAS, _FIRST, _TIME_ORDER = (operator(n) for n in ("has", "first_present", "time_order"))
 _DATETIME = operator("datetime")
 
@@ -113,8 +112,6 @@ def literal(constant: Constant) -> Value:
 
 def present(found: Expr) -> Expr:
     """Whether there is a value, whatever the type."""
-    if isinstance(found, Call) and found.op is _DATETIME:
-        return bind_times.in_window(found, bind_times.ALWAYS)
     if found == MISSING:
         return FALSE
     if isinstance(found, Call) and found.op is _DATETIME:
@@ -126,7 +123,7 @@ def present(found: Expr) -> Expr:
         return Call(operator("eq"), (found.as_form("present"), yes), TRUTH)
     stored = found.as_form("value")
     if isinstance(found.stored, Float):
-        return all_of(make("exists", stored), bind_numbers.no_nan(stored, found.stored))
+        return all_of(make("exists", stored), bind_numbers.no_nan(stored))
     return bind_times.known(stored) or make("exists", stored)
 
 

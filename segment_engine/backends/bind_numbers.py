@@ -20,12 +20,10 @@ from segment_engine.operators.row import Operator
 from segment_engine.operators.table import operator
 from segment_engine.values.types import TRUTH
 
-INFINITY = Value(inf, Float(64))
 INT64 = Int(64)
 DOUBLE = Float(64)
 WIDEST = 38
 
-_GREATER = {operator("gt"), operator("ge")}
 _INTEGER_CALLS = {
     operator(f"{part}_of_day") for part in ("year", "quarter", "month", "day", "weekday")
 } | {operator("local_hour"), operator("local_day"), operator("monthday_of_day")}
@@ -77,19 +75,21 @@ def _normal(op: Operator, x: Expr, literal: int | Decimal, kind: Physical) -> Ex
     found = normalise(op.name, literal, kind)
     if isinstance(found, bool):
         return make("exists", x) if found else FALSE
-    made = Call(operator(found[0]), (x, Value(found[1], kind)), TRUTH)
-    return _guarded(made, x, kind) if op in _GREATER else made
+    return _guarded(Call(operator(found[0]), (x, Value(found[1], kind)), TRUTH), x)
 
 
-def _guarded(made: Expr, x: Expr, kind: Physical) -> Expr:
+def _guarded(made: Expr, *numbers: Expr) -> Expr:
     """NaN is greater than everything on the engines; here it is missing."""
-    may_be_nan = isinstance(x, Reading) and isinstance(x.stored, Float)
-    return all_of(made, no_nan(x, kind)) if may_be_nan else made
+    return all_of(made, *(no_nan(x) for x in numbers if _may_be_nan(x)))
 
 
-def no_nan(x: Expr, kind: Physical) -> Expr:
+def _may_be_nan(x: Expr) -> bool:
+    return isinstance(x, Reading) and isinstance(x.stored, Float)
+
+
+def no_nan(x: Expr) -> Expr:
     """That a float is no NaN."""
-    return make("le", x, Value(inf, kind))
+    return make("is_number", x)
 
 
 def one_of(x: Expr, literals: list[int | Decimal]) -> Expr:
@@ -107,7 +107,7 @@ def one_of(x: Expr, literals: list[int | Decimal]) -> Expr:
 def _among(x: Expr, literals: list[int | Decimal], kind: Physical) -> Expr:
     found = [normalise("eq", value, kind) for value in literals]
     values = tuple(dict.fromkeys(item[1] for item in found if not isinstance(item, bool)))
-    return make("in", x, Value(values, kind)) if values else FALSE
+    return _guarded(make("in", x, Value(values, kind)), x) if values else FALSE
 
 
 def has(x: Expr, literal: int | Decimal) -> Expr:
@@ -153,7 +153,7 @@ def _side(x: Expr) -> _Side:
 
 def _of_two(op: Operator, x: Expr, y: Expr) -> Expr:
     a, b = _side(x), _side(y)
-    in_doubles = _in_doubles(op, x, y, a, b)
+    in_doubles = _guarded(Call(op, (a.double, b.double), TRUTH), a.double, b.double)
     if a.exact is None or b.exact is None:
         return in_doubles
     shared = _shared(a.physical, b.physical)
@@ -164,14 +164,6 @@ def _of_two(op: Operator, x: Expr, y: Expr) -> Expr:
     if not doubtful:
         return exact
     return any_of(exact, all_of(complement((all_of(*doubtful),)), in_doubles))
-
-
-def _in_doubles(op: Operator, x: Expr, y: Expr, a: _Side, b: _Side) -> Expr:
-    made: Expr = Call(op, (a.double, b.double), TRUTH)
-    for whole, double in ((x, a.double), (y, b.double)):
-        if isinstance(whole, Reading) and isinstance(whole.stored, Float):
-            made = all_of(made, make("le", double, INFINITY))
-    return made
 
 
 def _shared(x: Physical | None, y: Physical | None) -> Physical | None:

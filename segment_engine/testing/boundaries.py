@@ -65,7 +65,7 @@ def boundaries(rules: Iterable[Rule], as_of: AsOf) -> Boundaries:
     found = Boundaries()
     for rule in rules:
         clock = rule.engine.clock(as_of)
-        for node in walk(expand_derived(rule.expression, rule.engine._derived)):
+        for node in walk(expand_derived(rule.expression, rule.engine.derived)):
             if isinstance(node, Constant):
                 found.note(node.value, clock)
             elif isinstance(node, Field) and (node.spec.open or node.spec.path):

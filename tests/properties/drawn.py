@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from segment_engine import Engine, Rule, Schema
 from segment_engine.testing import EVERY_TYPE, boundaries, random_rule
@@ -49,3 +52,25 @@ def cases(rules: int = 1, size: int = 8, depth: int = 2) -> st.SearchStrategy[Ca
     """`random_case` as a strategy."""
     randoms = st.randoms(use_true_random=False)
     return randoms.map(lambda random: random_case(random, rules, size, depth))
+
+
+def as_parquet(consumers: Any, folder: str) -> str:
+    """The table as a Parquet file of small row groups, whose statistics engines prune by.
+
+    Seconds and milliseconds that microseconds cannot hold are left out: DuckDB refuses the file.
+    """
+    path = f"{folder}/consumers.parquet"
+    columns = [_within_microseconds(column) for column in consumers.columns]
+    table = pa.table(columns, names=consumers.column_names)
+    parquet.write_table(table, path, row_group_size=4)
+    return path
+
+
+def _within_microseconds(column: Any) -> Any:
+    coarse = pa.types.is_timestamp(column.type) and column.type.unit in ("s", "ms")
+    if not coarse:
+        return column
+    numbers = column.cast(pa.int64())
+    most = 10**12 if column.type.unit == "s" else 10**15
+    held = pc.and_(pc.less(numbers, most), pc.greater(numbers, -most))
+    return pc.if_else(held, numbers, None).cast(column.type)

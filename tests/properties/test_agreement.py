@@ -1,11 +1,13 @@
 """Every engine has the same members, on plain dicts and on every storage of a column."""
 
+from tempfile import TemporaryDirectory
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segment_engine import Engine
 from segment_engine.testing import assert_agreement, assert_partition, consumers, rules, schemas
-from tests.properties.drawn import MOMENTS, Case, cases
+from tests.properties.drawn import MOMENTS, Case, as_parquet, cases
 
 TIMES = settings.default.max_examples
 
@@ -14,6 +16,14 @@ TIMES = settings.default.max_examples
 @given(cases())
 def test_engines_agree_whatever_the_storage(case: Case) -> None:
     assert_agreement(case.rules[0], case.consumers, as_of=case.as_of)
+
+
+@given(cases(rules=3, size=20))
+def test_engines_agree_on_parquet(case: Case) -> None:
+    with TemporaryDirectory() as folder:
+        path = as_parquet(case.consumers, folder)
+        for rule in case.rules:
+            assert_agreement(rule, path, as_of=case.as_of)
 
 
 @given(st.data(), schemas(), st.sampled_from(MOMENTS))
