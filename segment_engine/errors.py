@@ -34,6 +34,10 @@ class OutputError(SegmentError):
     """Results cannot be written; what was there before is untouched."""
 
 
+SHOWN = 20
+"""How many findings `str(error)` draws; `diagnostics` holds all."""
+
+
 class RuleError(SegmentError):
     """A rule is wrong.
 
@@ -48,4 +52,6 @@ class RuleError(SegmentError):
 
     def __str__(self) -> str:
         shown = [item for item in self.diagnostics if item.severity == "error"]
-        return "\n".join(draw(item, self.source) for item in shown)
+        pictures = [draw(item, self.source) for item in shown[:SHOWN]]
+        more = len(shown) - SHOWN
+        return "\n".join(pictures + [f"... and {more:,} more"] * (more > 0))

@@ -9,7 +9,7 @@ _MODULES = {
     "duckdb": "segment_engine.backends.duckdb_engine",
     "polars": "segment_engine.backends.polars_engine",
     "records": "segment_engine.backends.records_engine",
-    "sources": "segment_engine.backends.sources.for_rules",
+    "sources": "segment_engine.backends.sources",
     "batch": "segment_engine.batch.materialize",
     "publish": "segment_engine.batch.publish",
 }

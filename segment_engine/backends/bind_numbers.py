@@ -72,10 +72,10 @@ _RANGES: dict[Operator, Callable[[float], tuple[float, float]]] = {
 
 
 def _normal(op: Operator, x: Expr, literal: int | Decimal, kind: Physical) -> Expr:
-    found = normalise(op.name, literal, kind)
+    found = normalise(op, literal, kind)
     if isinstance(found, bool):
         return make("exists", x) if found else FALSE
-    return _guarded(Call(operator(found[0]), (x, Value(found[1], kind)), TRUTH), x)
+    return _guarded(Call(found[0], (x, Value(found[1], kind)), TRUTH), x)
 
 
 def _guarded(made: Expr, *numbers: Expr) -> Expr:
@@ -105,7 +105,7 @@ def one_of(x: Expr, literals: list[int | Decimal]) -> Expr:
 
 
 def _among(x: Expr, literals: list[int | Decimal], kind: Physical) -> Expr:
-    found = [normalise("eq", value, kind) for value in literals]
+    found = [normalise(EQ, value, kind) for value in literals]
     values = tuple(dict.fromkeys(item[1] for item in found if not isinstance(item, bool)))
     return _guarded(make("in", x, Value(values, kind)), x) if values else FALSE
 
@@ -115,12 +115,12 @@ def has(x: Expr, literal: int | Decimal) -> Expr:
     if not isinstance(x, Reading):
         return FALSE
     if isinstance(x.stored, ListOf):
-        found = normalise("eq", literal, x.stored.element)
+        found = normalise(EQ, literal, x.stored.element)
         return FALSE if isinstance(found, bool) else _has(x, found[1], x.stored.element)
     doubles, integers = x.as_form("doubles"), x.as_form("integers")
     if safe_as_double(literal):
         return _has(doubles, float(literal), DOUBLE)
-    exact = normalise("eq", literal, INT64)
+    exact = normalise(EQ, literal, INT64)
     whole = FALSE if isinstance(exact, bool) else _has(integers, exact[1], INT64)
     return any_of(whole, _has(x.as_form("fractions"), float(literal), DOUBLE))
 

@@ -6,8 +6,7 @@ import duckdb
 
 from segment_engine.backends.bind import bind
 from segment_engine.backends.ids import refuse_ids
-from segment_engine.backends.sources.for_rules import open_for
-from segment_engine.backends.sources.opening import Source
+from segment_engine.backends.sources import Source, open_for
 from segment_engine.backends.sql import identifier, to_sql
 from segment_engine.errors import SourceError
 from segment_engine.values.moments import Clock

@@ -7,15 +7,19 @@ on floats the literal is rounded to the column's precision.
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 from segment_engine.backends.physical import Dec, Float, Int, Physical
+from segment_engine.expression.resolve import EQ
+from segment_engine.operators.row import Operator
+from segment_engine.operators.table import operator
 from segment_engine.values.numbers import single
 
-Normal = tuple[str, int | Decimal | float] | bool
+Normal = tuple[Operator, int | Decimal | float] | bool
 """The operator and the literal to compare with, or whether every present value is meant."""
 
 _EXACT = Context(prec=120)
+_GT, _GE, _LE = (operator(name) for name in ("gt", "ge", "le"))
 
 
-def normalise(op: str, literal: int | Decimal, physical: Physical) -> Normal:
+def normalise(op: Operator, literal: int | Decimal, physical: Physical) -> Normal:
     """`x op literal` for values stored as `physical`; False is never, True is always."""
     match physical:
         case Float(bits):
@@ -35,23 +39,23 @@ def normalise(op: str, literal: int | Decimal, physical: Physical) -> Normal:
             raise TypeError(f"no numbers are stored as {physical}")
 
 
-def _whole(op: str, literal: Decimal, low: int, high: int) -> tuple[str, int] | bool:
+def _whole(op: Operator, literal: Decimal, low: int, high: int) -> tuple[Operator, int] | bool:
     floor = int(literal.to_integral_value(ROUND_FLOOR))
     ceiling = int(literal.to_integral_value(ROUND_CEILING))
-    match op:
-        case "eq":
-            return ("eq", floor) if floor == ceiling and low <= floor <= high else False
-        case "gt":
-            return _bounded(op, floor, floor < low, floor >= high)
-        case "le":
-            return _bounded(op, floor, floor >= high, floor < low)
-        case "ge":
-            return _bounded(op, ceiling, ceiling <= low, ceiling > high)
-        case _:
-            return _bounded(op, ceiling, ceiling > high, ceiling <= low)
+    if op is EQ:
+        return (op, floor) if floor == ceiling and low <= floor <= high else False
+    if op is _GT:
+        return _bounded(op, floor, floor < low, floor >= high)
+    if op is _LE:
+        return _bounded(op, floor, floor >= high, floor < low)
+    if op is _GE:
+        return _bounded(op, ceiling, ceiling <= low, ceiling > high)
+    return _bounded(op, ceiling, ceiling > high, ceiling <= low)
 
 
-def _bounded(op: str, bound: int, always: bool, never: bool) -> tuple[str, int] | bool:
+def _bounded(
+    op: Operator, bound: int, always: bool, never: bool
+) -> tuple[Operator, int] | bool:
     if always or never:
         return always
     return op, bound

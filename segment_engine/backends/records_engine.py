@@ -10,7 +10,7 @@ from segment_engine.expression.nodes import Expr, Field, walk
 from segment_engine.values.moments import Clock
 
 if TYPE_CHECKING:
-    from segment_engine.backends.sources.opening import Source
+    from segment_engine.backends.sources import Source
     from segment_engine.engine import Rule
 
 

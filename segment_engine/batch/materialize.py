@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from segment_engine.backends.sources.for_rules import open_for
-from segment_engine.backends.sources.opening import Source
+from segment_engine.backends.sources import Source, open_for
 from segment_engine.batch.memberships import Memberships
 from segment_engine.errors import RunError, SegmentError
 from segment_engine.parts import ENGINES, part

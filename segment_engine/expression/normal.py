@@ -62,7 +62,7 @@ def _form(node: Expr, parts: tuple[Form, ...]) -> Form:
             return "field", node.type.family, node.name
         case Call(op) if op in (_AND, _OR):
             return _joined(op, parts)
-        case Call(op) if op is _NOT and parts[0][0] == "not":
+        case Call(op) if op is _NOT and parts[0][0] == _NOT.name:
             inner: Form = parts[0][1]
             return inner
         case Call(op, args, _, _, ignoring):

@@ -60,7 +60,7 @@ def _piece(node: Expr, parts: tuple[Piece, ...]) -> Piece:
     if node.op in _LOGIC:
         level = _LOGIC[node.op]
         inner = [_bracketed(part, _NOT) for part in parts]
-        return f" {node.op.name} ".join(inner), level
+        return f" {node.op.words[0]} ".join(inner), level
     if node.op is _NEGATION:
         return _negation(node, parts[0])
     return _call(node, parts)

@@ -7,8 +7,9 @@ from random import Random
 from typing import Any
 
 from segment_engine.engine import AsOf, Rule
-from segment_engine.expression.nodes import Constant, Field, walk
+from segment_engine.expression.nodes import Call, Constant, Field, walk
 from segment_engine.expression.resolve import expand_derived
+from segment_engine.operators.row import Shape
 from segment_engine.values import moments
 from segment_engine.values.isotime import MAX_DAY, MAX_INSTANT, MIN_DAY, MIN_INSTANT
 from segment_engine.values.moments import Clock, Duration, Moment, Window
@@ -16,6 +17,7 @@ from segment_engine.values.paths import Steps
 from segment_engine.values.pattern_syntax import Parser
 from segment_engine.values.pattern_tree import Chars, Choice, Place, Repeat, Sequence, take
 from segment_engine.values.patterns import Pattern
+from segment_engine.values.types import TRUTH
 from segment_engine.values.zones import OutOfRange
 
 _LASTING = (moments.within_last, moments.within_next, moments.older_than)
@@ -24,7 +26,7 @@ _LASTING = (moments.within_last, moments.within_next, moments.older_than)
 @dataclass(frozen=True, slots=True)
 class Boundaries:
     """Literals of rules: numbers, texts, patterns, edges of windows as instants (µs) and as days,
-    changes of the zone's offset; and the paths read below each open column."""
+    and the paths read below each open column. `fields`: the same for one column and path each."""
 
     numbers: list[int | Decimal] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
@@ -32,6 +34,7 @@ class Boundaries:
     instants: list[int] = field(default_factory=list)
     days: list[int] = field(default_factory=list)
     paths: dict[str, list[Steps]] = field(default_factory=dict)
+    fields: "dict[tuple[str, Steps], Boundaries]" = field(default_factory=dict)
 
     def note(self, value: Any, clock: Clock) -> None:
         """Adds what a literal says; windows are those of the clock."""
@@ -70,7 +73,20 @@ def boundaries(rules: Iterable[Rule], as_of: AsOf) -> Boundaries:
                 found.note(node.value, clock)
             elif isinstance(node, Field) and (node.spec.open or node.spec.path):
                 found.paths.setdefault(node.spec.column, []).append(node.path)
+            elif isinstance(node, Call) and node.type is TRUTH and node.op.shape is not Shape.LOGIC:
+                _note_predicate(found, node, clock)
     return found
+
+
+def _note_predicate(found: Boundaries, predicate: Call, clock: Clock) -> None:
+    """Notes its literals for the fields that it reads."""
+    parts = list(walk(predicate))
+    for part in parts:
+        if isinstance(part, Field):
+            own = found.fields.setdefault((part.spec.column, part.path), Boundaries())
+            for other in parts:
+                if isinstance(other, Constant):
+                    own.note(other.value, clock)
 
 
 def _windows(value: Moment | Duration, clock: Clock) -> Iterator[Window]:

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from random import Random
@@ -66,6 +65,11 @@ class Values:
 
     def __init__(self, random: Random, bounds: Boundaries) -> None:
         self.random, self.bounds = random, bounds
+
+    def at(self, column: str, path: Steps = ()) -> "Values":
+        """Values that mostly meet what rules say of that field, if they say anything."""
+        own = self.bounds.fields.get((column, path))
+        return self if own is None or self.random.random() < 0.25 else Values(self.random, own)
 
     def often(self) -> bool:
         """True about every second time."""
@@ -168,13 +172,14 @@ class Values:
 
     # ---- JSON
 
-    def document(self, paths: Sequence[Steps]) -> str:
-        """JSON text with something at most of those paths; one in ten is hostile."""
+    def document(self, column: str) -> str:
+        """JSON text with something at most of the paths read; one in ten is hostile."""
         if self.random.random() < 0.1:
             return self.hostile()
         tree: dict[str | int, Any] = {}
-        for path in [*(p for p in paths if self.often()), random_path(self.random)][:12]:
-            _plant(tree, path, self.json_value(2))
+        paths = [path for path in self.bounds.paths.get(column, []) if self.often()]
+        for path in [*paths, random_path(self.random)][:12]:
+            _plant(tree, path, self.at(column, path).json_value(2))
         return self.spelt(tree)
 
     def hostile(self) -> str:
@@ -189,6 +194,8 @@ class Values:
 
     def json_value(self, depth: int) -> str:
         """The JSON text of a value of any type."""
+        if self.bounds.numbers and not self.bounds.texts and self.often():
+            return _spelt_number(self.beside(self.random.choice(self.bounds.numbers)))
         way = self.random.randrange(9 if depth else 6)
         if way < 2:
             return _quoted(self.text())
@@ -228,10 +235,10 @@ class Values:
         if self.random.random() < 0.1:
             return None
         if spec.open:
-            return self.document(self.bounds.paths.get(spec.column, []))
+            return self.document(spec.column)
         if spec.type.element is not None:
-            return self.elements(spec.type.element)
-        value = self.scalar(spec.type)
+            return self.at(spec.column).elements(spec.type.element)
+        value = self.at(spec.column).scalar(spec.type)
         return as_kind(value, kind) if spec.type.family == "number" else value
 
 

@@ -38,8 +38,10 @@ EVERY_TYPE: dict[str, Any] = {
 def schemas() -> st.SearchStrategy[Schema]:
     """Schemas with some of the fields of `EVERY_TYPE`, always with an open `metadata`.
 
-    >>> "metadata" in schemas().example().names
-    True
+    >>> from hypothesis import given
+    >>> @given(schemas())
+    ... def test_metadata_is_open(schema):
+    ...     assert schema.specs["metadata"].open
     """
     optional = [name for name in EVERY_TYPE if name != "metadata"]
     return st.sets(st.sampled_from(optional)).map(_closed).map(_schema)

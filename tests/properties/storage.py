@@ -43,7 +43,9 @@ def table(random: Random, schema: Schema, bounds: Boundaries, size: int) -> pa.T
         if spec.derived is None and not spec.path:
             declared = {s.path: s.type for s in schema.specs.values() if s.path}
             storage = storage_of(random, spec, bounds, declared)
-            drawn = [storage.draw(values) for _ in range(size)]
+            drawn = [
+                storage.draw(values if spec.open else values.at(spec.column)) for _ in range(size)
+            ]
             columns[spec.column] = encoded(random, pa.array(drawn, storage.type))
     return pa.table(columns)
 
@@ -63,7 +65,7 @@ def storage_of(
 ) -> Storage:
     """Some storage for a declared field; paths in `declared` have those types."""
     if spec.open:
-        return metadata(random, bounds.paths.get(spec.column, []), declared)
+        return metadata(random, spec.column, bounds, declared)
     if spec.type.element is not None:
         return listed(random, scalar(random, spec.type.element))
     return scalar(random, spec.type)
@@ -169,8 +171,11 @@ NEAR = (TIMES[0], stamp("s", None, far=False), stamp("ms", "UTC", far=False), *T
 # ---- metadata
 
 
-def metadata(random: Random, paths: Sequence[Steps], declared: Mapping[Steps, Type]) -> Storage:
+def metadata(
+    random: Random, column: str, bounds: Boundaries, declared: Mapping[Steps, Type]
+) -> Storage:
     """JSON text, a struct with some of the paths, or a map with some of their first keys."""
+    paths = bounds.paths.get(column, [])
     way = random.randrange(4)
     keys = [path[0] for path in paths if path and isinstance(path[0], str)]
     if way == 0 and keys:
@@ -178,7 +183,7 @@ def metadata(random: Random, paths: Sequence[Steps], declared: Mapping[Steps, Ty
     if way == 1:
         value = scalar(random, next(iter(declared.values()))) if declared else anything(random)
         return mapped(value, [*keys, "tier"])
-    return Storage(pa.string(), lambda values: values.document(paths))
+    return Storage(pa.string(), lambda values: values.document(column))
 
 
 def anything(random: Random) -> Storage:
