@@ -1,80 +1,204 @@
-"""Every command and example of the README runs here, and prints what the README shows.
+"""Every command and example of the documents runs here, and prints what the document shows.
 
-A block ```csv NAME or ```yaml NAME is a file; ```console holds `$ command` lines, each followed by
-its output; ```python is a doctest. The `make` commands are only looked up: one of them runs this.
+A block ```csv NAME or ```yaml NAME is a file in the folder where all others run. ```console holds
+`$ command` lines, each followed by what a terminal shows; a line `...` stands for lines left out,
+and ` ...` at the end of a line for the rest of it. ```python is a doctest; the blocks of a document
+share their names. `make` targets are only looked up, because one of them runs this; of `make demo`
+everything is run but its timing. ```sh holds commands of which the modules, files and targets have
+to exist. The other blocks of the language's reference are run by language/test_reference.py.
 """
 
 import doctest
+import importlib.util
 import io
 import re
+import shlex
+from collections.abc import Iterator
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
+from unittest.mock import patch
 
 import pytest
-from typer.testing import CliRunner
+import yaml
 
+from segment_engine import Engine, Schema
 from segment_engine.cli import app
+from tests.cdnow import demo
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text("utf-8")
+DOCUMENTS = ("README.md", "grammar/README.md", "tests/README.md")
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.M | re.S)
-BLOCKS = [(found[1], found[2], found[3]) for found in BLOCK.finditer(README)]
-SHELL = re.compile(r"(?:echo '(?P<input>.*)' \| )?segment-engine (?P<arguments>.*)")
+PIPED = re.compile(r"(?:echo '(?P<input>.*)' \| )?segment-engine (?P<arguments>.*)")
+TARGETS = re.findall(r"^(\w+)(?: \w+)*:", (ROOT / "Makefile").read_text("utf-8"), re.M)
+RUN_ELSEWHERE = {"rule", "rules", "json"}
+
+
+class Block(NamedTuple):
+    document: str
+    kind: str
+    name: str
+    content: str
+
+
+def blocks(*kinds: str) -> list[Block]:
+    """The blocks of these kinds, or of every kind, in the order of the documents."""
+    found = [
+        Block(document, *match.groups(default=""))
+        for document in DOCUMENTS
+        for match in BLOCK.finditer((ROOT / document).read_text("utf-8"))
+    ]
+    return [block for block in found if not kinds or block.kind in kinds]
+
+
+def commands(content: str) -> Iterator[tuple[str, str]]:
+    """Each command of a console block with the output that follows it."""
+    for part in re.split(r"^\$ ", content, flags=re.M)[1:]:
+        command, _, output = part.partition("\n")
+        yield command, output
+
+
+def shown_as(output: str) -> re.Pattern[str]:
+    """What a shown output allows: itself, and anything where it says `...`."""
+    lines = []
+    for line in output.splitlines(keepends=True):
+        start, dots, end = line.rpartition(" ...")
+        if line == "...\n":
+            lines.append(r"(?:.*\n)*?")
+        elif dots and end == "\n":
+            lines.append(re.escape(start) + ".*\n")
+        else:
+            lines.append(re.escape(line))
+    return re.compile("".join(lines))
+
+
+def run(words: list[str], given: str) -> tuple[str, int]:
+    """What a terminal shows of a command, and its exit code."""
+    said, stdin = io.StringIO(), io.TextIOWrapper(io.BytesIO(given.encode()))
+    with (
+        patch("sys.stdin", stdin),
+        redirect_stdout(said),
+        redirect_stderr(said),
+        pytest.raises(SystemExit) as left,
+    ):
+        app(words, prog_name="segment-engine")
+    return trimmed(said.getvalue()), int(left.value.code or 0)
+
+
+def trimmed(printed: str) -> str:
+    """The lines without the blanks at their ends."""
+    return "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
+
+
+CONSOLES = [block for block in blocks("console") if "$ make" not in block.content]
+DEMOS = [block for block in blocks("console") if "$ make" in block.content]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with the files that the README shows."""
-    for _, name, content in BLOCKS:
-        if name:
-            (tmp_path / name).write_text(content, "utf-8")
-    return tmp_path
+def folder(tmp_path: Path) -> Iterator[None]:
+    """A folder with the files that the documents show, as the current one."""
+    for block in blocks():
+        if block.name:
+            (tmp_path / block.name).write_text(block.content, "utf-8")
+    with chdir(tmp_path):
+        yield
 
 
-def commands() -> list[tuple[str, str]]:
-    """Each command of the README with the output that follows it."""
-    shown = "".join(content for kind, _, content in BLOCKS if kind == "console")
-    parts = re.split(r"^\$ ", shown, flags=re.M)[1:]
-    return [(command, output) for command, _, output in (part.partition("\n") for part in parts)]
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("block", CONSOLES, ids=lambda block: block.content[2:40])
+def test_commands(block: Block) -> None:
+    code = 0
+    for command, output in commands(block.content):
+        if command == "echo $?":
+            assert f"{code}\n" == output
+            continue
+        found = PIPED.fullmatch(command)
+        assert found is not None, command
+        printed, code = run(shlex.split(found["arguments"]), found["input"] or "")
+        assert shown_as(output).fullmatch(printed), f"$ {command}\n{printed}"
 
 
-@pytest.mark.parametrize(("command", "output"), commands())
-def test_commands(command: str, output: str, folder: Path) -> None:
-    found = SHELL.fullmatch(command)
-    assert found is not None, command
-    words = [
-        first or second for first, second in re.findall(r"'([^']*)'|(\S+)", found["arguments"])
-    ]
-    with chdir(folder):
-        result = CliRunner().invoke(app, words, input=found["input"])
-    assert sorted(result.output.splitlines()) == sorted(output.splitlines())
-
-
-@pytest.mark.parametrize("source", [content for kind, _, content in BLOCKS if kind == "python"])
-def test_python(source: str, folder: Path) -> None:
-    test = doctest.DocTestParser().get_doctest(source, {}, "README", "README.md", 0)
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("document", sorted({block.document for block in blocks("python")}))
+def test_python(document: str) -> None:
+    source = "\n".join(block.content for block in blocks("python") if block.document == document)
+    test = doctest.DocTestParser().get_doctest(source, {}, document, document, 0)
     said = io.StringIO()
-    with chdir(folder), redirect_stdout(said), redirect_stderr(said):
+    with redirect_stdout(said), redirect_stderr(said):
         result = doctest.DocTestRunner(verbose=False).run(test, out=said.write)
     assert result.failed == 0, said.getvalue()
-    assert result.attempted > 3
+    assert result.attempted == len(re.findall("^>>> ", source, re.M))
 
 
-def test_there_is_something_to_run() -> None:
-    assert len(commands()) >= 8
-    assert {kind for kind, _, _ in BLOCKS} == {"csv", "console", "python", "yaml"}
+@pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.document)
+def test_yaml_is_a_schema_or_audiences(block: Block) -> None:
+    whole = yaml.safe_load(block.content)
+    if "fields" in whole:
+        engine = Engine(Schema.from_yaml(block.content))
+        assert set(engine.schema.names) == set(whole["fields"])
+    else:
+        assert {type(rule) for rule in whole.values()} == {str}
 
 
-@pytest.mark.parametrize("document", ["README.md", "tests/README.md"])
-def test_make_commands_exist(document: str) -> None:
-    targets = set(re.findall(r"^(\w+)(?: \w+)*:", (ROOT / "Makefile").read_text("utf-8"), re.M))
-    named = set(re.findall(r"make (\w+)", (ROOT / document).read_text("utf-8")))
-    assert named and named <= targets
+def test_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One engine will do here: that all three agree is the business of test_cdnow.py."""
+    monkeypatch.setattr(demo, "ENGINES", ("duckdb",))
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    with chdir(tmp_path):
+        assert demo.main() == 0
+    (block,) = DEMOS
+    ((command, output),) = commands(block.content)
+    assert command == "make demo"
+    shown = re.sub(r"^ *(polars|records): .*\n", "", output, flags=re.M)
+    timed = re.compile(r"\d+\.\d\d s$", re.M)
+    printed = timed.sub("N s", trimmed(capsys.readouterr().out))
+    assert shown_as(timed.sub("N s", shown)).fullmatch(printed), printed
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_make_targets_exist(document: str) -> None:
+    named = re.findall(r"(?:`|\$ |^)make (\w+)", (ROOT / document).read_text("utf-8"), re.M)
+    assert [name for name in named if name not in TARGETS] == []
+    assert named or document == "grammar/README.md"
+
+
+@pytest.mark.parametrize("block", blocks("sh"), ids=lambda block: block.document)
+def test_parts_of_shell_commands_exist(block: Block) -> None:
+    for line in block.content.splitlines():
+        words = [word for word in shlex.split(line, comments=True) if "=" not in word]
+        if words[0] == "make":
+            assert words[1] in TARGETS
+        elif words[:2] == ["python", "-m"]:
+            assert importlib.util.find_spec(words[2]), line
+        else:
+            assert words[0] == "pytest" and (ROOT / words[1]).exists(), line
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    file = ROOT / document
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", file.read_text("utf-8")):
+        assert (file.parent / target).exists(), target
+
+
+def test_every_block_is_of_a_kind_that_runs() -> None:
+    mine = {"csv", "yaml", "console", "python", "sh"}
+    assert {block.kind for block in blocks()} <= mine | RUN_ELSEWHERE
+    assert {block.document for block in blocks(*RUN_ELSEWHERE)} == {"grammar/README.md"}
+    assert {block.kind for block in blocks() if block.document == "README.md"} == mine - {"sh"}
+
+
+def test_every_command_is_shown() -> None:
+    lines = [command for block in CONSOLES for command, _ in commands(block.content)]
+    shown = {name for line in lines for name in re.findall(r"segment-engine (\w+)", line)}
+    bodies = [command.callback for command in app.registered_commands]
+    assert shown == {body.__name__ for body in bodies if body is not None}
 
 
 def test_every_test_is_in_the_table() -> None:
     table = (ROOT / "tests/README.md").read_text("utf-8")
-    tests = ROOT / "tests"
-    names = [path.name for path in tests.iterdir() if path.suffix == ".py" or path.is_dir()]
-    missing = [n for n in names if n not in table and not n.startswith(("_", "conftest"))]
-    assert missing == []
+    parts = [path for path in (ROOT / "tests").iterdir() if path.suffix == ".py" or path.is_dir()]
+    names = [path.name for path in parts if not path.name.startswith(("_", "."))]
+    assert [name for name in names if name not in table] == []

@@ -53,9 +53,7 @@ def _whole(op: Operator, literal: Decimal, low: int, high: int) -> tuple[Operato
     return _bounded(op, ceiling, ceiling > high, ceiling <= low)
 
 
-def _bounded(
-    op: Operator, bound: int, always: bool, never: bool
-) -> tuple[Operator, int] | bool:
+def _bounded(op: Operator, bound: int, always: bool, never: bool) -> tuple[Operator, int] | bool:
     if always or never:
         return always
     return op, bound
