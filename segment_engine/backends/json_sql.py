@@ -16,6 +16,7 @@ Path = Sequence[str | int]
 _NAME = "json_value"
 _ELEMENT = "json_element"
 _LARGEST_INDEX = 2**63 - 1
+_STARTS, _WORDS = frozenset('[{"+-.0123456789'), {"true", "false", "null", "nan", "inf", "infinity"}
 _SPELT_OTHERWISE = re.compile("[\x00-\x07\x0b\x0e-\x1f]")
 
 
@@ -54,6 +55,17 @@ def document(column: str) -> str:
 def step(doc: str, path: Path) -> str:
     """Return SQL for the JSON value under `path` of `doc`, NULL where there is none."""
     return _follow(doc, _pointers(path))
+
+
+def step_text(doc: str, path: Path) -> str:
+    """Return VARCHAR SQL for what is under `path`: a string unescaped, all else as JSON text."""
+    *steps, last = _pointers(path)
+    return f"json_extract_string({_follow(doc, steps)}, {literal(last)})"
+
+
+def only_a_string(value: str) -> bool:
+    """Whether no JSON value but a string reads as `value` in `step_text`."""
+    return bool(value) and value[0] not in _STARTS and value.lower() not in _WORDS
 
 
 def is_present(value: str) -> str:
@@ -167,19 +179,17 @@ def extraction(source: str, column: str, wanted: Sequence[tuple[Path, str]], kee
 
 def _few_brackets(column: str) -> str:
     # Either kind 51 times; a like stops early and copies nothing, unlike replace.
-    many = MAX_DEPTH // 2 + 1
-    tests = (f"{column} like repeat('%{bracket}', {many}) || '%'" for bracket in "[{")
+    tests = (f"{column} like '{f'%{bracket}' * (MAX_DEPTH // 2 + 1)}%'" for bracket in "[{")
     return f"not ({' or '.join(tests)})"
 
 
 def _nests_well(column: str) -> str:
     # Of valid JSON. Each round takes away the innermost brackets; a pattern of that many levels
-    # takes longer to compile than most rules to run.
+    # takes longer to compile than most rules to run, and so does a second lambda.
     skipped = r'"(?:[^"\\]|\\.)*"|[^][{}"]+'
     brackets = f"translate(regexp_replace({column}, '{skipped}', '', 'g'), '{{}}', '[]')"
-    rounds = f"list_transform(range({MAX_DEPTH}), lambda round: '')"
-    inner = "lambda rest, round: replace(rest, '[]', '')"
-    return f"list_reduce(list_concat([{brackets}], {rounds}), {inner}) = ''"
+    rounds = f"string_split({brackets} || '{' ' * MAX_DEPTH}', ' ')"
+    return f"list_reduce({rounds}, lambda rest, round: replace(rest, '[]', '')) = ''"
 
 
 def _pointers(path: Path) -> list[str]:

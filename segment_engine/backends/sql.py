@@ -34,8 +34,8 @@ _EQUALS = (EQ, IN)
 FEW = 50
 """An `and` of more parts is slow to plan; beyond, only so many are left open to pruning."""
 CHUNK = 8
-EXACT_DIGITS = 15
-"""Decimals of no more digits become the nearest double by one division."""
+NARROW_DIGITS = 18
+"""Decimals of no more digits are stored in 64 bits."""
 SHORT = 200
 """A longer fragment is bound to a name instead of written twice."""
 
@@ -87,7 +87,7 @@ def _call(node: Call, args: tuple[Any, ...]) -> str:
     if op.shape is Shape.ARITHMETIC:
         return _arithmetic(node, args)
     if op in _EQUALS and _is_json_text(node.args[0]) and isinstance(node.args[1], Value):
-        return op.sql(_json_value(node.args[0]), _json_literal(node.args[1].value))
+        return op.sql(*_json_equality(node.args[0], node.args[1], args[1]))
     return op.sql(*args)
 
 
@@ -112,10 +112,14 @@ def _is_json_text(node: Expr) -> bool:
     return node.form == "value" and node.wanted is TEXT
 
 
-def _json_value(node: Expr) -> str:
-    """The JSON itself: a text is compared as DuckDB prints it, which spares reading it."""
+def _json_equality(node: Expr, wanted: Value, spelt: str) -> tuple[str, str]:
+    """Both sides: as text where only a JSON string reads so, else as DuckDB prints the JSON."""
     assert isinstance(node, Reading)
-    return json_sql.step(json_sql.document(_place(node)), node.json)
+    texts = wanted.value if isinstance(wanted.value, tuple) else (wanted.value,)
+    document = json_sql.document(_place(node))
+    if all(map(json_sql.only_a_string, texts)):
+        return json_sql.step_text(document, node.json), spelt
+    return json_sql.step(document, node.json), _json_literal(wanted.value)
 
 
 def _json_literal(value: Any) -> str:
@@ -282,13 +286,11 @@ def _stepped(place: str, step: Step) -> str:
 
 
 def _double(place: str, stored: Physical) -> str:
-    """The nearest double; DuckDB divides wide decimals with two roundings, text has one."""
-    plain, by_text = f"cast({place} as double)", f"cast(cast({place} as varchar) as double)"
-    if isinstance(stored, Dec) and stored.precision > EXACT_DIGITS:
-        most = literal(Decimal(10**EXACT_DIGITS - 1).scaleb(-stored.scale), stored)
-        beyond = f"{place} > {most} or {place} < -{most}"
-        return f"case when {beyond} then {by_text} else {plain} end"
-    return by_text if isinstance(stored, Int) and stored.bits > 64 else plain
+    """The nearest double; DuckDB rounds wide whole numbers twice, their text once."""
+    wide = (isinstance(stored, Int) and stored.bits > 64) or (
+        isinstance(stored, Dec) and stored.scale == 0 and stored.precision > NARROW_DIGITS
+    )
+    return f"cast(cast({place} as varchar) as double)" if wide else f"cast({place} as double)"
 
 
 def _finite(value: str) -> str:

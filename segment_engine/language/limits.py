@@ -10,6 +10,7 @@ MAX_DEPTH = 64
 MAX_TEXT = 64 * 1024
 MAX_WITH_LISTS = 1024 * 1024
 MAX_CHAIN = 64
+MAX_FINDINGS = 5_000
 
 
 def check_size(text: str, log: Log) -> bool:
@@ -30,6 +31,13 @@ def _bytes(text: str) -> int:
 def too_deep(log: Log, span: Place) -> TooMany:
     """Notes that the depth is passed; raise what it gives."""
     log.error("limit", f"a rule is nested at most {MAX_DEPTH} deep", span)
+    return TooMany()
+
+
+def too_many_findings(log: Log, span: Place) -> TooMany:
+    """Notes that nobody would read more; raise what it gives."""
+    message = f"a check ends at {MAX_FINDINGS:,} findings: mend those before this place first"
+    log.error("limit", message, span)
     return TooMany()
 
 

@@ -23,7 +23,14 @@ from segment_engine.expression.schema import Schema
 from segment_engine.expression.spelling import RESERVED, spell
 from segment_engine.language import syntax_errors
 from segment_engine.language.callbacks import Callbacks
-from segment_engine.language.limits import MAX_DEPTH, Limits, check_size, too_deep
+from segment_engine.language.limits import (
+    MAX_DEPTH,
+    MAX_FINDINGS,
+    Limits,
+    check_size,
+    too_deep,
+    too_many_findings,
+)
 from segment_engine.language.misspellings import READERS, TERMINALS, WORDS
 from segment_engine.operators.table import spelled
 
@@ -167,6 +174,7 @@ class _Tokens:
     def process(self, stream: Iterator[Word]) -> Iterator[Word]:
         """The tokens that the grammar knows; slips are reported and replaced."""
         log, text = _now.builder.log, _now.text
+        found = log.found
         _now.deepest = 0
         limits = Limits(text, log)
         watched = limits.watched
@@ -176,6 +184,8 @@ class _Tokens:
             token = pending.pop() if pending else next(stream, None)
             if token is None:
                 return
+            if len(found) >= MAX_FINDINGS:
+                raise too_many_findings(log, Span(_start(token), _end(token)))
             kind = token.type
             if kind in _WORD_OPERATORS:
                 if before not in _VALUE_ENDS and _may_be_name(token):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from segment_engine import RuleError
 from segment_engine.diagnostics.spans import Span
+from segment_engine.language.limits import MAX_FINDINGS
 from segment_engine.operators.table import TABLE
 from segment_engine.testing import rules
 from tests.properties.drawn import ENGINES, SCHEMA
@@ -78,6 +79,8 @@ def test_noise(text: str) -> None:
     assert_total(text)
 
 
+@example("!0|", "")
+@example("5|", "")
 @given(
     st.sampled_from([*WORDS, "totalOrders > 5 and ", "not (", "vip or vip and "]),
     st.text(max_size=9),
@@ -86,6 +89,12 @@ def test_long_texts(piece: str, end: str) -> None:
     size = max(len((piece + end).encode("utf-8", "surrogatepass")), 1)
     assert_total((piece + end) * (LARGE // size))
     assert_total(f"{piece} " * (LARGE // (size + 1)))
+
+
+def test_a_check_ends_where_nobody_would_read_on() -> None:
+    found = ENGINE.diagnose("!0|" * 20_000)
+    assert len(found) == MAX_FINDINGS + 1
+    assert [finding.code for finding in found if "5,000" in finding.message] == ["limit"]
 
 
 KEYS = st.sampled_from(
