@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
-from segment_engine.values.jsontext import MAX_DEPTH
-
 Path = Sequence[str | int]
 
 _NAME = "json_value"
@@ -45,11 +43,7 @@ def _printed(char: str) -> str:
 
 def document(column: str) -> str:
     """Return SQL for the JSON text in `column`, NULL where `jsontext.decode` calls it missing."""
-    # A document that deep takes two bytes a level; few reach the counts, fewer still the pattern.
-    shallow = f"strlen({column}) < {2 * (MAX_DEPTH + 1)} or {_few_brackets(column)}"
-    return (
-        f"case when json_valid({column}) and ({shallow} or {_nests_well(column)}) then {column} end"
-    )
+    return f"case when json_valid({column}) then {column} end"
 
 
 def step(doc: str, path: Path) -> str:
@@ -175,21 +169,6 @@ def extraction(source: str, column: str, wanted: Sequence[tuple[Path, str]], kee
         f"select {kept}{fields} from (select {kept}{found} as json_found"
         f" from (select {kept}{document(column)} as json_text from {source}))"
     )
-
-
-def _few_brackets(column: str) -> str:
-    # Either kind 51 times; a like stops early and copies nothing, unlike replace.
-    tests = (f"{column} like '{f'%{bracket}' * (MAX_DEPTH // 2 + 1)}%'" for bracket in "[{")
-    return f"not ({' or '.join(tests)})"
-
-
-def _nests_well(column: str) -> str:
-    # Of valid JSON. Each round takes away the innermost brackets; a pattern of that many levels
-    # takes longer to compile than most rules to run, and so does a second lambda.
-    skipped = r'"(?:[^"\\]|\\.)*"|[^][{}"]+'
-    brackets = f"translate(regexp_replace({column}, '{skipped}', '', 'g'), '{{}}', '[]')"
-    rounds = f"string_split({brackets} || '{' ' * MAX_DEPTH}', ' ')"
-    return f"list_reduce({rounds}, lambda rest, round: replace(rest, '[]', '')) = ''"
 
 
 def _pointers(path: Path) -> list[str]:

@@ -5,7 +5,6 @@ NULL counts as false, as in WHERE: bare comparisons prune best. Every value is w
 """
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from segment_engine.backends import json_sql, time_sql

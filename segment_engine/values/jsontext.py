@@ -9,13 +9,16 @@ import math
 import re
 from itertools import accumulate
 
-MAX_DEPTH = 100
-"""Most lists and objects that may enclose one another before a document counts as missing."""
+RECURSED = 100
+"""Lists and objects inside one another that Python's recursive decoder is trusted with."""
 
 _INT64 = range(-(2**63), 2**63)
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"?'
 _STRINGS = re.compile(_STRING, re.S)
 _BRACKETS = re.compile(rf"{_STRING}|([\[{{])|([\]}}])", re.S)
+_PARTS = re.compile(
+    r'[ \t\n\r]+|([\[\]{},:])|("[^"\\]*(?:\\.[^"\\]*)*"|[^\[\]{},:" \t\n\r]+|.)', re.S
+)
 _ESCAPES = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F])|\\.", re.S
 )
@@ -31,15 +34,19 @@ def decode(text: str | None) -> object:
     """Return the document in `text`: dict, list, str, bool, int (within 64 bits), float or None.
 
     The first of duplicate keys wins; null and non-finite numbers are None. The whole document is
-    None if `text` is, does not parse, holds a lone surrogate or nests deeper than MAX_DEPTH.
-    Never raises.
+    None if `text` is, does not parse or holds a lone surrogate. Never raises, however deep it is.
     """
-    if text is None or _too_deep(text) or _has_lone_surrogate(text):
+    if text is None or _has_lone_surrogate(text):
         return None
+    read = _decode_deep if _is_deep(text) else _DECODER.decode
     try:
-        return _DECODER.decode(text)
+        return read(text)
     except ValueError:
-        return _decode_with_slips(text)
+        pass
+    try:
+        return read(_SLIPS.sub(_without_slip, text))
+    except ValueError:
+        return None
 
 
 def at(document: object, path: tuple[str | int, ...]) -> object:
@@ -55,23 +62,55 @@ def at(document: object, path: tuple[str | int, ...]) -> object:
     return document
 
 
-def _decode_with_slips(text: str) -> object:
-    try:
-        return _DECODER.decode(_SLIPS.sub(_without_slip, text))
-    except ValueError:
-        return None
-
-
 def _without_slip(match: re.Match[str]) -> str:
     kept, comma = match.groups()
     return kept or ("" if comma else "null")
 
 
-def _too_deep(text: str) -> bool:
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
+def _is_deep(text: str) -> bool:
+    if text.count("[") + text.count("{") <= RECURSED:
         return False
-    steps = (bool(opened) - bool(closed) for opened, closed in _BRACKETS.findall(text))
-    return max(accumulate(steps), default=0) > MAX_DEPTH
+    steps = (bool(found[1]) - bool(found[2]) for found in _BRACKETS.finditer(text))
+    return any(depth > RECURSED for depth in accumulate(steps))
+
+
+def _decode_deep(text: str) -> object:
+    """As the decoder, which reads the scalars; the lists and objects wait on a stack."""
+    outside: list[object] = []
+    waiting, holder, opened, last = [], outside, "", "start"
+    for found in _PARTS.finditer(text):
+        mark, scalar = found.groups("")
+        if mark and mark in "[{" and _takes_value(opened, last):
+            waiting.append((holder, opened))
+            holder, opened, last = [], mark, "start"
+        elif mark and mark in "]}" and opened + mark in ("[]", "{}") and last in ("start", "value"):
+            made = holder if opened == "[" else _members(holder)
+            holder, opened = waiting.pop()
+            holder.append(made)
+            last = "value"
+        elif mark == "," and opened and last == "value":
+            last = "comma"
+        elif mark == ":" and last == "key":
+            last = "colon"
+        elif scalar and _takes_value(opened, last):
+            holder.append(_DECODER.decode(scalar))
+            last = "value"
+        elif scalar.startswith('"') and last in ("start", "comma"):
+            holder.append(_DECODER.decode(scalar))
+            last = "key"
+        elif mark or scalar:
+            raise ValueError(f"{mark or scalar} stands after {last}")
+    if opened or last != "value":
+        raise ValueError("the document ends too early")
+    return outside[0]
+
+
+def _takes_value(opened: str, last: str) -> bool:
+    return last == "colon" or (opened != "{" and last in ("start", "comma"))
+
+
+def _members(parts: list[object]) -> dict[str, object]:
+    return _first_wins([(str(key), parts[at + 1]) for at, key in enumerate(parts) if at % 2 == 0])
 
 
 def _has_lone_surrogate(text: str) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from segment_engine.backends import json_sql
 from segment_engine.backends.json_series import extract, extract_many
-from segment_engine.values.jsontext import MAX_DEPTH, at, decode
+from segment_engine.values.jsontext import RECURSED, at, decode
 
 Path = tuple[str | int, ...]
 
@@ -117,11 +117,13 @@ texts = st.one_of(
 )
 scalars = st.one_of(st.sampled_from(WORDS), texts, st.floats(allow_nan=False).map(repr))
 documents = st.recursive(scalars, containers, max_leaves=12)
-deep = st.builds(nested, st.integers(MAX_DEPTH - 2, MAX_DEPTH + 2) | st.just(5000))
+deep = st.builds(
+    nested, st.integers(RECURSED - 2, RECURSED + 2) | st.just(300), scalars | documents
+)
 noise = st.text("[]{},:\"\\ \n019eE+-.nNaiftul\x00\x01'/*é", max_size=8)
 hostile = st.one_of(
     documents,
-    st.builds(spoiled, documents, st.integers(0, 200), st.integers(0, 2), noise),
+    st.builds(spoiled, documents | deep, st.integers(0, 1000), st.integers(0, 2), noise),
     st.one_of(deep, noise, st.sampled_from(NOT_JSON), st.none()),
 )
 steps = st.one_of(st.sampled_from(KEYS), st.sampled_from(["a", "b", 0, 1, 2, 2**70]))
@@ -202,12 +204,16 @@ CASES: list[tuple[str, Path, object]] = [
     ('{"a": [1,], "b": "nan,]"}', ("b",), "nan,]"),
     ('"\\u0000\\ud83d\\ude00"', (), "\x00😀"),
     ('"\\\\ud800"', (), "\\ud800"),
-    (nested(MAX_DEPTH), ("a", 0, "a", 0) * (MAX_DEPTH // 4), '[[[{"'),
-    (nested(MAX_DEPTH + 1), (), None),
-    (f"[{'[],' * MAX_DEPTH}7]", (MAX_DEPTH,), 7),
+    (nested(RECURSED), ("a", 0, "a", 0) * (RECURSED // 4), '[[[{"'),
+    (nested(RECURSED + 1), ("a", 0) * (RECURSED // 2) + ("a",), '[[[{"'),
+    (nested(3000), ("a", 0) * 1500, '[[[{"'),
+    (nested(3000, '{"k": [1, {}, []], "k": 2,}'), (("a", 0) * 1500 + ("k", 0)), 1),
+    (f"[{'[],' * RECURSED}7]", (RECURSED,), 7),
     (f'["{"[" * 500}"]', (0,), "[" * 500),
-    (f'["\\\\", "\\"[é", {"[]," * 60}NaN, {"{}," * 60}{nested(MAX_DEPTH - 1)}]', (1,), '"[é'),
-    (f'["\\\\", "\\"[é", {"[]," * 60}{nested(MAX_DEPTH)}]', (1,), None),
+    (f'["\\\\", "\\"[é", {"[]," * 60}NaN, {"{}," * 60}{nested(RECURSED)}]', (1,), '"[é'),
+    (f"[[1,], {nested(3000)}", (), None),
+    (f"[{nested(3000)}}}", (), None),
+    (f"{nested(3000)} 1", (), None),
 ]
 
 
