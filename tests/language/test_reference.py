@@ -17,7 +17,7 @@ from segment_engine.language import limits, query_builder_json
 from segment_engine.language.mend import apply
 from segment_engine.operators.row import Operator, Shape
 from segment_engine.operators.table import TABLE
-from segment_engine.values import jsontext, literals, pattern_syntax
+from segment_engine.values import literals, pattern_syntax
 
 README = Path(__file__).parents[2] / "grammar" / "README.md"
 TEXT = README.read_text("utf-8")
@@ -198,8 +198,8 @@ def test_limits_are_those_of_the_code() -> None:
                 build.MAX_PREDICATES,
                 build.MAX_VALUES,
                 build.MAX_ARITHMETIC,
+                limits.MAX_FINDINGS,
                 build.MOST_DIGITS,
-                jsontext.MAX_DEPTH,
                 query_builder_json.MAX_BRACKETS,
                 pattern_syntax.MAX_REPEATS,
                 pattern_syntax.MAX_DEPTH,
