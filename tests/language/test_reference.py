@@ -13,7 +13,7 @@ import segment_engine
 from segment_engine import Engine, Schema
 from segment_engine.expression import build
 from segment_engine.expression.nodes import Call, walk
-from segment_engine.language import limits, query_builder_json
+from segment_engine.language import json_text, limits
 from segment_engine.language.mend import apply
 from segment_engine.operators.row import Operator, Shape
 from segment_engine.operators.table import TABLE
@@ -200,7 +200,7 @@ def test_limits_are_those_of_the_code() -> None:
                 build.MAX_ARITHMETIC,
                 build.MOST_DIGITS,
                 jsontext.MAX_DEPTH,
-                query_builder_json.MAX_BRACKETS,
+                json_text.MAX_BRACKETS,
                 pattern_syntax.MAX_REPEATS,
                 pattern_syntax.MAX_DEPTH,
                 literals.MOST_UNITS,
