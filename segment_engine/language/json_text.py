@@ -31,7 +31,8 @@ def load(text: str, log: Log) -> Any:
         return _DECODER.decode(text)
     except json.JSONDecodeError as fault:
         place = f"line {fault.lineno}, column {fault.colno}"
-        log.error("json-syntax", f"this is no JSON: {fault.msg} at {place}", WHOLE)
+        message = f"this is no JSON: {fault.msg} at {place}"
+        log.error("json-syntax", message, WHOLE, help="what begins with { or [ is read as JSON")
     except _Refused as fault:
         log.error("json-syntax", str(fault), WHOLE)
     return None
