@@ -29,7 +29,7 @@ AsOf = datetime | str | None
 """The instant of a run: an aware datetime, ISO 8601 text (without an offset: of the engine's
 zone; a date alone: its first instant there), or None for now, read once a call."""
 
-Source = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+RuleSource = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """A rule as it is written: text; query-builder JSON, a mapping; rule rows of the Audiences API, a
 list of mappings; the text of either JSON."""
 
@@ -64,7 +64,7 @@ class Engine:
         """The zone in which days, periods and zone-less literals are meant."""
         return self._zone.name
 
-    def rule(self, source: "Source | Rule") -> "Rule":
+    def rule(self, source: "RuleSource | Rule") -> "Rule":
         """A checked rule from its text, from query-builder JSON or from rule rows.
 
         Query-builder JSON is a mapping, rows are a list of mappings (none of them: nobody), and
@@ -80,14 +80,14 @@ class Engine:
             raise RuleError(log.sorted(), source if isinstance(source, str) else "")
         return Rule(self, expr, source if isinstance(source, str) else "", log.sorted())
 
-    def diagnose(self, source: Source) -> tuple[Diagnostic, ...]:
+    def diagnose(self, source: RuleSource) -> tuple[Diagnostic, ...]:
         """Everything there is to say about a rule, right or wrong; empty for nothing."""
         try:
             return self.rule(source).diagnostics
         except RuleError as error:
             return error.diagnostics
 
-    def _read(self, source: Source) -> tuple[Expr | None, Log]:
+    def _read(self, source: RuleSource) -> tuple[Expr | None, Log]:
         log = Log()
         whole = "{" if isinstance(source, Mapping) else "["
         first = source.lstrip()[:1] if isinstance(source, str) else whole
@@ -95,7 +95,7 @@ class Engine:
 
     def materialize(
         self,
-        rules: "Mapping[str, Source | Rule]",
+        rules: "Mapping[str, RuleSource | Rule]",
         source: Any,
         *,
         as_of: AsOf = None,

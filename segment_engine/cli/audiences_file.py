@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from segment_engine.engine import Source
+from segment_engine.engine import RuleSource
 from segment_engine.errors import RunError
 from segment_engine.expression.placed_yaml import Document, read_text
 
@@ -16,7 +16,7 @@ _WANTED = "a map of audience keys to rules, such as `vips: totalOrders > 10`"
 class Audience:
     """A rule as it is written, and the `file:line` of its key."""
 
-    rule: Source
+    rule: RuleSource
     place: str
 
 
@@ -32,8 +32,8 @@ def read_audiences(path: Path) -> dict[str, Audience]:
     return found
 
 
-def _rule(document: Document, name: str, node: yaml.Node) -> Source | None:
+def _rule(document: Document, name: str, node: yaml.Node) -> RuleSource | None:
     if isinstance(node, yaml.MappingNode | yaml.SequenceNode):
-        made: Source = document.plain(node)
+        made: RuleSource = document.plain(node)
         return made
     return document.text(node, f"the rule of audience {name!r}")

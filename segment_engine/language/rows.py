@@ -95,7 +95,7 @@ class _Reader(ValueReader):
             if key in _KEYS:
                 continue
             name, place = str(key), at.at(str(key))
-            self.weigh(place, len(name))
+            self.weigh(place, _LIGHTEST + len(name))
             near = nearest(name, _KEYS)
             help = None if near else f"it has {', '.join(_KEYS)}"
             message = f"a rule row has no {quote(name[:60])}"

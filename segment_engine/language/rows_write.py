@@ -17,7 +17,7 @@ _SHOWN = 120
 class _Unsaid(Exception):
     """What rows lack, and how else to say it."""
 
-    def __init__(self, lacking: str, help: str = "its text and query-builder JSON say it") -> None:
+    def __init__(self, lacking: str, help: str = "its text and its query-builder JSON say it") -> None:
         super().__init__(lacking)
         self.lacking, self.help = lacking, help
 
@@ -60,7 +60,7 @@ def _shown(part: Expr) -> str:
 
 def _row(part: Expr) -> Row:
     if isinstance(part, Constant):
-        raise _Unsaid("condition that everybody meets, or nobody")
+        raise _Unsaid("condition that keeps everybody, or nobody")
     assert isinstance(part, Call)
     call = part.args[0] if part.op is NOT else part
     if not isinstance(call, Call) or call.op.shape is Shape.LOGIC:
@@ -99,7 +99,7 @@ def _plain(op: Operator, value: Any) -> Any:
         case {"number": text} if text.lstrip("-").isdigit():
             return int(text)
         case dict():
-            kind = "time" if "datetime" in value else "number beyond a double"
+            kind = "time" if "datetime" in value else "decimal beyond a double"
             help = "declare the type of the path in the schema"
             raise _Unsaid(f"{kind} for a path of no declared type", help)
     return value
