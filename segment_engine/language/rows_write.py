@@ -17,7 +17,7 @@ _SHOWN = 120
 class _Unsaid(Exception):
     """What rows lack, and how else to say it."""
 
-    def __init__(self, lacking: str, help: str = "its text and its query-builder JSON say it") -> None:
+    def __init__(self, lacking: str, help: str = "text and query-builder JSON say it") -> None:
         super().__init__(lacking)
         self.lacking, self.help = lacking, help
 
