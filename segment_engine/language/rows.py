@@ -11,7 +11,15 @@ from typing import Any, NamedTuple
 from segment_engine.diagnostics.diagnostic import Log
 from segment_engine.diagnostics.nearest import nearest
 from segment_engine.diagnostics.spans import Pointer
-from segment_engine.expression.build import AND, EXISTS, MAX_VALUES, OR, Builder
+from segment_engine.expression.build import (
+    AND,
+    EXISTS,
+    MAX_PREDICATES,
+    MAX_VALUES,
+    OR,
+    Builder,
+    too_many,
+)
 from segment_engine.expression.nodes import Constant, Expr
 from segment_engine.expression.schema import Schema
 from segment_engine.language.json_text import WHOLE
@@ -26,7 +34,9 @@ __all__ = ["read", "write"]
 
 MAX_GROUP_ID = 64
 _KEYS = ("field", "operator", "values", "groupId", "position", "id")
-_LIGHTEST = len('{"field":"a","operator":"ON","values":[1]}')
+_UNKNOWN_KEY = 40
+"""What an unknown key weighs beside its own length: its nearest names take time."""
+
 _COUNTS = {Shape.POSTFIX: 0, Shape.BETWEEN: 2}
 _COUNTED = ("no value", "one value", "two values")
 
@@ -73,6 +83,8 @@ class _Reader(ValueReader):
             return self.misshapen(rows, "a list of rule rows", WHOLE)
         if not rows:
             return Constant(False, TRUTH, WHOLE)
+        if len(rows) > MAX_PREDICATES:
+            raise too_many(self.log, WHOLE.at(MAX_PREDICATES))
         groups: dict[str | int, list[Expr]] = {}
         for row in sorted([self._row(row, index) for index, row in enumerate(rows)], key=_place):
             groups.setdefault(row.group, []).append(row.made)
@@ -81,7 +93,6 @@ class _Reader(ValueReader):
 
     def _row(self, row: Any, index: int) -> _Row:
         at = WHOLE.at(index)
-        self.weigh(at, _LIGHTEST)
         if not isinstance(row, Mapping):
             return _Row(None, index, self.misshapen(row, "a rule row", at))
         self._check_keys(row, at)
@@ -95,7 +106,7 @@ class _Reader(ValueReader):
             if key in _KEYS:
                 continue
             name, place = str(key), at.at(str(key))
-            self.weigh(place, _LIGHTEST + len(name))
+            self.weigh(place, _UNKNOWN_KEY + len(name))
             near = nearest(name, _KEYS)
             help = None if near else f"it has {', '.join(_KEYS)}"
             message = f"a rule row has no {quote(name[:60])}"

@@ -113,9 +113,9 @@ def test_refuses(rows: Any, expected: list[tuple[str, str]]) -> None:
     ids=lambda value: str(value)[:30],
 )  # fmt: skip
 def test_refuses_excess_at_once(rows: Any, code: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert findings(rows)[-1][0] == code
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 1
 
 
 def test_no_rows_are_nobody() -> None:
