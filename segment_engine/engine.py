@@ -1,6 +1,6 @@
 """The public face: an Engine makes Rules; a Rule checks, explains and finds its members."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from segment_engine.expression.normal import content_hash
 from segment_engine.expression.resolve import resolve, uses_clock
 from segment_engine.expression.schema import Schema
 from segment_engine.expression.spelling import spell
-from segment_engine.language import query_builder
+from segment_engine.language import query_builder, rows
 from segment_engine.language.derived import derive
 from segment_engine.language.parse import parse
 from segment_engine.parts import ENGINES, part
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 AsOf = datetime | str | None
 """The instant of a run: an aware datetime, ISO 8601 text (without an offset: of the engine's
 zone; a date alone: its first instant there), or None for now, read once a call."""
+
+RuleSource = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""A rule as it is written: text; query-builder JSON, a mapping; rule rows of the Audiences API, a
+list of mappings; the text of either JSON."""
+
+_DOORS: dict[str, Callable[..., Expr | None]] = {"{": query_builder.read, "[": rows.read}
+"""By the first character of a rule; any other begins a text."""
 
 
 class Engine:
@@ -57,37 +64,38 @@ class Engine:
         """The zone in which days, periods and zone-less literals are meant."""
         return self._zone.name
 
-    def rule(self, source: "str | Mapping[str, Any] | Rule") -> "Rule":
-        """A checked rule from its text, from query-builder JSON (a mapping, or its text).
+    def rule(self, source: "RuleSource | Rule") -> "Rule":
+        """A checked rule from its text, from query-builder JSON or from rule rows.
 
-        Raises RuleError, whose `.diagnostics` hold everything that was found.
+        Query-builder JSON is a mapping, rows are a list of mappings (none of them: nobody), and
+        both may be JSON text. Raises RuleError, whose `.diagnostics` hold everything found.
         """
         if isinstance(source, Rule):
             source = source.text
-        if not isinstance(source, str | Mapping):
+        if not isinstance(source, str | Mapping | list | tuple):
             found = type(source).__name__
-            raise RunError(f"a rule is text or query-builder JSON, not {found}")
+            raise RunError(f"a rule is text, query-builder JSON or a list of rows, not {found}")
         expr, log = self._read(source)
         if expr is None or log.failed:
             raise RuleError(log.sorted(), source if isinstance(source, str) else "")
         return Rule(self, expr, source if isinstance(source, str) else "", log.sorted())
 
-    def diagnose(self, source: "str | Mapping[str, Any]") -> tuple[Diagnostic, ...]:
+    def diagnose(self, source: RuleSource) -> tuple[Diagnostic, ...]:
         """Everything there is to say about a rule, right or wrong; empty for nothing."""
         try:
             return self.rule(source).diagnostics
         except RuleError as error:
             return error.diagnostics
 
-    def _read(self, source: "str | Mapping[str, Any]") -> tuple[Expr | None, Log]:
+    def _read(self, source: RuleSource) -> tuple[Expr | None, Log]:
         log = Log()
-        if isinstance(source, str) and not source.lstrip().startswith("{"):
-            return parse(source, self._schema, log), log
-        return query_builder.read(source, self._schema, log), log
+        whole = "{" if isinstance(source, Mapping) else "["
+        first = source.lstrip()[:1] if isinstance(source, str) else whole
+        return _DOORS.get(first, parse)(source, self._schema, log), log
 
     def materialize(
         self,
-        rules: "Mapping[str, str | Mapping[str, Any] | Rule]",
+        rules: "Mapping[str, RuleSource | Rule]",
         source: Any,
         *,
         as_of: AsOf = None,
@@ -171,6 +179,17 @@ class Rule:
     def to_json(self) -> dict[str, Any]:
         """The rule as query-builder JSON, ready for `json.dumps`."""
         return query_builder.write(self._expr)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """The rule as rule rows of the Audiences API, ready for `json.dumps`; nobody has none.
+
+        Raises RuleError with each part that rows cannot say, under the code `not-in-rows`.
+        """
+        log = Log()
+        made = rows.write(self._expr, log)
+        if made is None:
+            raise RuleError(log.sorted(), self._source)
+        return made
 
     def resolved(self, clock: Clock) -> Expr:
         """The expression as a run at that clock asks it."""

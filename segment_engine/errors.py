@@ -1,7 +1,7 @@
 """Every error that a user's mistake can raise.
 
     SegmentError
-      RuleError      a rule is wrong: .diagnostics, .source
+      RuleError      a rule is wrong, or rule rows cannot say it: .diagnostics, .source
       SchemaError    a schema is wrong
       SourceError    consumers cannot be read, or do not fit the schema
       RunError       a run was asked for that cannot be: bad as_of, zone, engine, ids

@@ -1,6 +1,7 @@
 """What rules mean: every case of conformance/*.yaml on every engine; the README there is the key.
 
-Each rule is run as it stands and as its complement, and read back from its canonical text and JSON.
+Each rule is run as it stands and as its complement, and read back from its canonical text, its JSON
+and, where they can say it, its rule rows.
 """
 
 import json
@@ -215,8 +216,9 @@ class Case:
 
     @cached_property
     def source(self) -> Any:
-        """The rule as text, or as query-builder JSON."""
-        return spelt_out(self.given["rule"]) if "rule" in self.given else self.given["query"]
+        """The rule as text, as query-builder JSON, or as rule rows."""
+        (written,) = (self.given[key] for key in ("rule", "query", "rows") if key in self.given)
+        return spelt_out(written)
 
     @cached_property
     def rules(self) -> dict[str, Rule]:
@@ -229,6 +231,8 @@ class Case:
     def _complement(self) -> Any:
         if "rule" in self.given:
             return f"not (\n{self.source}\n)"
+        if "rows" in self.given:
+            return f"not ({self.group.engine.rule(self.source).text})"
         query = json.loads(self.source) if isinstance(self.source, str) else self.source
         return {"combinator": "and", "not": True, "rules": [query]}
 
@@ -251,6 +255,7 @@ CASES = [
 ]
 RIGHT = [case for case in CASES if "members" in case.given]
 WRONG = [case for case in CASES if "error" in case.given]
+ONE_OF_ANY = re.compile(r" (not )?contains any \(([^,()]+)\)")
 
 
 @pytest.mark.parametrize("case", RIGHT, ids=str)
@@ -271,11 +276,26 @@ def test_members(case: Case) -> None:
 
 @pytest.mark.parametrize("case", RIGHT, ids=str)
 def test_spellings(case: Case) -> None:
-    """Canonical text and JSON read back as the same expression, and so keep the same members."""
+    """Text, JSON and rows read back as the same expression, and so keep the same members."""
     rule, engine = case.rules["members"], case.group.engine
     assert rule.text == case.given.get("text", rule.text)
     assert engine.rule(rule.text) == rule
     assert engine.rule(json.loads(json.dumps(rule.to_json()))) == rule
+    rows = in_rows(rule)
+    if rows is not None:
+        again = engine.rule(json.loads(json.dumps(rows)))
+        assert again == engine.rule(ONE_OF_ANY.sub(r" \1contains \2", rule.text))
+        assert again.hash == rule.hash
+        assert again.to_rows() == rows
+
+
+def in_rows(rule: Rule) -> list[dict[str, Any]] | None:
+    """The rule as rule rows, None where they cannot say it."""
+    try:
+        return rule.to_rows()
+    except RuleError as error:
+        assert {item.code for item in error.diagnostics} == {"not-in-rows"}
+        return None
 
 
 @pytest.mark.parametrize("case", WRONG, ids=str)
@@ -328,6 +348,14 @@ def test_every_operator_occurs() -> None:
     rows = [row for row in TABLE.values() if row.shape is not Shape.HIDDEN]
     assert [row.name for row in rows if row not in found] == []
     assert [row.name for row in rows if row.gives is TRUTH and row not in negated] == []
+
+
+def test_every_operator_of_rows_occurs() -> None:
+    """Every name that rule rows have is the operator of a row that somebody wrote."""
+    sources = [case.source for case in RIGHT if "rows" in case.given]
+    written = {row["operator"] for rows in sources if isinstance(rows, list) for row in rows}
+    assert written == {name for op in TABLE.values() for name in (op.api, op.api_negated) if name}
+    assert sum(in_rows(case.rules["members"]) is not None for case in RIGHT) >= 1000
 
 
 def test_there_are_enough_cases() -> None:

@@ -17,7 +17,8 @@ A rule is a text such as
     totalOrderValue >= 500 and lastOrderAt older than 60 days
       and metadata.country in ("US", "CA")
 
-or query-builder JSON. It is given as an argument, with --file, or on stdin (also as `-`).
+or query-builder JSON, or rule rows as JSON. It is given as an argument, with --file, or on stdin
+(also as `-`).
 
 \b
 Examples:

@@ -1,12 +1,11 @@
 """Audiences as a file: a YAML or JSON map of keys to rules."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from segment_engine.engine import RuleSource
 from segment_engine.errors import RunError
 from segment_engine.expression.placed_yaml import Document, read_text
 
@@ -15,9 +14,9 @@ _WANTED = "a map of audience keys to rules, such as `vips: totalOrders > 10`"
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """A rule, as text or as query-builder JSON, and the `file:line` of its key."""
+    """A rule as it is written, and the `file:line` of its key."""
 
-    rule: str | Mapping[str, Any]
+    rule: RuleSource
     place: str
 
 
@@ -33,8 +32,8 @@ def read_audiences(path: Path) -> dict[str, Audience]:
     return found
 
 
-def _rule(document: Document, name: str, node: yaml.Node) -> str | Mapping[str, Any] | None:
-    if isinstance(node, yaml.MappingNode):
-        made: Mapping[str, Any] = document.plain(node)
+def _rule(document: Document, name: str, node: yaml.Node) -> RuleSource | None:
+    if isinstance(node, yaml.MappingNode | yaml.SequenceNode):
+        made: RuleSource = document.plain(node)
         return made
     return document.text(node, f"the rule of audience {name!r}")

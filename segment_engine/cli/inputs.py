@@ -41,7 +41,8 @@ def _is_engine(name: str) -> None:
 RuleText = Annotated[
     str | None,
     typer.Argument(
-        metavar="RULE", help="The rule, as text or query-builder JSON; - reads it from stdin."
+        metavar="RULE",
+        help="The rule, as text, query-builder JSON or rule rows; - reads it from stdin.",
     ),
 ]
 RuleFile = Annotated[Path | None, typer.Option("--file", "-f", help="Read the rule from a file.")]

@@ -89,7 +89,7 @@ def format(
     """Print a rule in its canonical spelling.
 
     A long rule, or one with comments that fill a line, is printed a clause a line. With --json
-    also as query-builder JSON.
+    also as query-builder JSON, and as rule rows where these can say it (else null).
 
     \b
     Examples:
@@ -99,9 +99,8 @@ def format(
     checked, given = _rule(engine_of(schema), rule, file)
     printed = layout(given.text, checked.expression)
     if as_json:
-        say_json(
-            {"ok": True, "text": printed, "canonical": checked.text, "rule": checked.to_json()}
-        )
+        spellings = {"canonical": checked.text, "rule": checked.to_json(), "rows": _rows(checked)}
+        say_json({"ok": True, "text": printed, **spellings})
     else:
         say(printed)
     return 0
@@ -215,6 +214,13 @@ def _rule(engine: Engine, rule: str | None, file: Path | None) -> tuple[Rule, Gi
     except RuleError:
         _note_file(rule)
         raise
+
+
+def _rows(rule: Rule) -> list[Json] | None:
+    try:
+        return rule.to_rows()
+    except RuleError:
+        return None
 
 
 def _note_file(rule: str | None) -> None:

@@ -164,4 +164,6 @@ def _operator_json(row: Operator) -> Json:
         "ignoring_case": row.folds,
         "json": list(row.json),
         "json_negated": list(row.json_negated),
+        "api": row.api or None,
+        "api_negated": row.api_negated or None,
     }

@@ -42,6 +42,12 @@ class TooMany(Exception):
     """A limit was passed: the check ends here; the log says which."""
 
 
+def too_many(log: Log, span: Place) -> TooMany:
+    """Notes that there are too many predicates; raise what it gives."""
+    log.error("limit", f"a rule has at most {MAX_PREDICATES:,} predicates", span)
+    return TooMany()
+
+
 @dataclass(slots=True)
 class Builder:
     """Builds one rule under one schema; what is wrong goes to the log and reads as FAULTY."""
@@ -157,8 +163,7 @@ class Builder:
         """A predicate on values, typed and checked; `negated` is `not` of it."""
         self.predicates += 1
         if self.predicates > MAX_PREDICATES:
-            self.log.error("limit", f"a rule has at most {MAX_PREDICATES:,} predicates", span)
-            raise TooMany
+            raise too_many(self.log, span)
         if op.mirror and isinstance(args[0], Constant) and not isinstance(args[1], Constant):
             op, args = operator(op.mirror), [args[1], args[0]]
         amend(self.log, op, args[0], args[1:])

@@ -1,1 +1,1 @@
-"""Doors into the expression: text and query-builder JSON; and back out as canonical text."""
+"""Doors into the expression: text, query-builder JSON, rule rows; and back out of it."""

@@ -10,19 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from segment_engine.diagnostics.diagnostic import Log
-from segment_engine.diagnostics.nearest import nearest
 from segment_engine.diagnostics.spans import Pointer
-from segment_engine.expression.build import AND, OR, Builder, TooMany
+from segment_engine.expression.build import AND, OR, Builder
 from segment_engine.expression.nodes import Constant, Expr
 from segment_engine.expression.schema import Schema
+from segment_engine.language.json_text import WHOLE
+from segment_engine.language.json_values import faulty, read_whole, wanted_family
 from segment_engine.language.limits import MAX_DEPTH, too_deep
-from segment_engine.language.query_builder_json import WHOLE, load
-from segment_engine.language.query_builder_values import (
-    PLACEHOLDERS,
-    ValueReader,
-    faulty,
-    wanted_family,
-)
+from segment_engine.language.query_builder_values import QueryValues
 from segment_engine.language.query_builder_write import CONSTANTS, write
 from segment_engine.operators.row import Operator, Shape
 from segment_engine.operators.table import TABLE
@@ -49,20 +44,12 @@ def read(query: Mapping[str, Any] | str, schema: Schema, log: Log) -> Expr | Non
 
     `query` is a group or a single rule: JSON text, or what JSON text gives in Python.
     """
-    before = len(log.found)
-    node = load(query, log) if isinstance(query, str) else query
-    made: Expr | None = None
-    if len(log.found) == before:
-        try:
-            made = _Reader(schema, log, Builder(schema, log)).rule_of(node)
-        except TooMany:
-            made = None
-    failed = any(item.severity == "error" for item in log.found[before:])
-    return None if failed else made
+    reader = _Reader(schema, log, Builder(schema, log))
+    return read_whole(query, log, reader.rule_of)
 
 
 @dataclass(slots=True)
-class _Reader(ValueReader):
+class _Reader(QueryValues):
     """Reads one query; goes on after an error, so that all are told at once."""
 
     def rule_of(self, node: Any) -> Expr:
@@ -140,7 +127,7 @@ class _Reader(ValueReader):
         if node.get("match") is not None:
             self.shape("`match` is not known here; ask lists with `contains`", at.at("match"))
         left = self.named(node.get("field"), at.at("field"), "field")
-        found = self._operator(node.get("operator"), at.at("operator"))
+        found = self.operator(node.get("operator"), _OPERATORS, at.at("operator"))
         folds = self._flag(node, "ignoreCase", at)
         if found is None:
             return faulty(at)
@@ -163,20 +150,6 @@ class _Reader(ValueReader):
             self.shape(f"`{name}` wants the operator = and the value true", at)
         return Constant(CONSTANTS[name] is value, TRUTH, at)
 
-    def _operator(self, name: Any, at: Pointer) -> tuple[Operator, bool] | None:
-        if not isinstance(name, str):
-            self.misshapen(name, "the name of an operator", at)
-        elif name.strip() in PLACEHOLDERS:
-            self.placeholder("operator", at)
-        elif name not in _OPERATORS:
-            near = nearest(name, _OPERATORS)
-            message = f"no operator is called {quote(name[:60])}"
-            help = None if near else f"there are {', '.join(_OPERATORS)}"
-            self.log.error("unknown-operator", message, at, near=near, help=help)
-        else:
-            return _OPERATORS[name]
-        return None
-
     def _rights(
         self, op: Operator, left: Expr, node: Mapping[str, Any], at: Pointer
     ) -> list[Expr] | None:
@@ -188,12 +161,7 @@ class _Reader(ValueReader):
         elif "value" not in node:
             self.shape("the rule has no `value`", at)
         elif node["value"] is None:
-            self.log.error(
-                "null-comparison",
-                "nothing can be compared with null",
-                place,
-                help='ask for what is missing with the operator "null" or "notNull"',
-            )
+            self.null(place, '"null"', '"notNull"')
         elif source == "field":
             return self.named_values(op, node["value"], place)
         else:

@@ -1,55 +1,33 @@
-"""Values of query-builder rules: what JSON can say at the right of a field, and how it errs."""
+"""Values of query-builder rules: arrays and text with commas, objects, names of fields."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Any
 
-from segment_engine.diagnostics.diagnostic import Diagnostic, Fix, Log
-from segment_engine.diagnostics.nearest import nearest
-from segment_engine.diagnostics.spans import Pointer, Span
-from segment_engine.expression.build import MAX_VALUES, MOST_DIGITS, Builder, TooMany
-from segment_engine.expression.nodes import Call, Constant, Expr, fold, placed
-from segment_engine.expression.schema import Schema
-from segment_engine.language.limits import MAX_WITH_LISTS
-from segment_engine.language.parse import parse
-from segment_engine.operators.row import Operator, Right, Shape
-from segment_engine.values.literals import read_duration, read_moment, year_moment
-from segment_engine.values.moments import Moment
-from segment_engine.values.numbers import normal
-from segment_engine.values.paths import quote
-from segment_engine.values.types import ANY, BOOLEAN, DATETIME, DURATION, FAULTY, NULL, TEXT
+from segment_engine.diagnostics.spans import Pointer
+from segment_engine.expression.build import MAX_VALUES
+from segment_engine.expression.nodes import Constant, Expr
+from segment_engine.language.json_values import NUMERAL, ValueReader
+from segment_engine.operators.row import Operator, Shape
+from segment_engine.values.types import ANY
 
-PLACEHOLDERS = ("", "~")
-_NUMERAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.A)
 _COMMA = re.compile(r"(?<!\\),")
-_WORDS = re.compile(r"\w+(?:[\s.-]+\w+)+")
-_YEAR = re.compile(r"[0-9]{4}", re.A)
-_UNSPEAKABLE = re.compile("[\x00\ud800-\udfff]")
-_MOST_DIGITS = 100
-_TOO_WIDE = 10**MOST_DIGITS
 
 
 @dataclass(slots=True)
-class ValueReader:
-    """Reads values and names of one query; what is wrong goes to the log and reads as FAULTY."""
-
-    schema: Schema
-    log: Log
-    build: Builder
-    size: int = 0
+class QueryValues(ValueReader):
+    """Reads what query-builder JSON can say at the right of a field."""
 
     def values(
         self, op: Operator, wanted: str | None, value: Any, at: Pointer
     ) -> list[Expr] | None:
         """The right sides that a JSON value gives, its texts read as the family `wanted`."""
         if op.shape not in (Shape.LISTED, Shape.BETWEEN):
-            return [self._constant(op, wanted, value, at)]
+            return [self._one(op, wanted, value, at)]
         parts = self._parts(op, value, at)
         if parts is None:
             return None
-        made = [self._constant(op, wanted, part, place) for part, place in parts]
+        made = [self._one(op, wanted, part, place) for part, place in parts]
         if op.shape is Shape.BETWEEN:
             return list(made)
         return [Constant(tuple(made), ANY, at)]
@@ -80,170 +58,11 @@ class ValueReader:
             return None
         return parts
 
-    def _constant(self, op: Operator, wanted: str | None, value: Any, at: Pointer) -> Constant:
-        self.weigh(at, len(value) if isinstance(value, str) else 8)
+    def _one(self, op: Operator, wanted: str | None, value: Any, at: Pointer) -> Constant:
+        """One value: an object says what a text means where no type is declared."""
         match value:
-            case None:
-                return Constant(None, NULL, at)
-            case bool():
-                return Constant(value, BOOLEAN, at)
-            case int() if op.years and (year := year_moment(value)):
-                return Constant(year, DATETIME, at)
-            case int() | float() | Decimal():
-                return self._number(value, at)
-            case str():
-                return self._text(op, wanted, value, at)
             case {"datetime": str(text)} if len(value) == 1:
-                return self._text(op, "time", text, at.at("datetime"))
-            case {"number": str(text)} if len(value) == 1 and _NUMERAL.fullmatch(text):
-                return self._number(Decimal(text), at)
-        return self.misshapen(value, "one value", at)
-
-    def _text(self, op: Operator, wanted: str | None, text: str, at: Pointer) -> Constant:
-        if _UNSPEAKABLE.search(text):
-            return self._unspeakable(at)
-        if wanted == "time":
-            return self._moment(op, text, at)
-        if wanted == "pattern":
-            made = self.build.pattern(text, at, lambda start, end: at)
-            return made if isinstance(made, Constant) else faulty(at)
-        if wanted == "duration" and (length := read_duration(text)):
-            return Constant(length, DURATION, at)
-        if wanted == "number" and _NUMERAL.fullmatch(text.strip()):
-            return self._number(Decimal(text.strip()), at)
-        return Constant(text, TEXT, at)
-
-    def _moment(self, op: Operator, text: str, at: Pointer) -> Constant:
-        moment: Moment | None = read_moment(text)
-        if moment is None and op.years and _YEAR.fullmatch(text):
-            moment = year_moment(int(text))
-        if moment is not None:
-            return Constant(moment, DATETIME, at)
-        self.log.error(
-            "bad-date",
-            f"there is no such time as {quote(text[:60])}",
-            at,
-            help="write a time as in 2026-01-31, 30 days ago, last month",
-        )
-        return faulty(at)
-
-    def _number(self, value: int | float | Decimal, at: Pointer) -> Constant:
-        exact = Decimal(repr(value)) if isinstance(value, float) else value
-        if isinstance(exact, Decimal):
-            exact = normal(exact) if _is_plain(exact) else _TOO_WIDE
-        made = self.build.number(exact, at)
-        return made if isinstance(made, Constant) else faulty(at)
-
-    def named(self, name: Any, at: Pointer, what: str) -> Expr:
-        """The schema's field of exactly that name, else the value that the text spells."""
-        if not isinstance(name, str):
-            return self.misshapen(name, "the name of a field", at)
-        self.weigh(at, len(name))
-        if name in self.schema.specs:
-            return self.build.field(name, (), at)
-        if name.strip() in PLACEHOLDERS:
-            return self.placeholder(what, at)
-        if _UNSPEAKABLE.search(name):
-            return self._unspeakable(at)
-        aside = Log()
-        made = parse(name, self.schema, aside, value=True)
-        self.log.found.extend(_placed(item, name, self.schema, at) for item in aside.found)
-        return faulty(at) if made is None or aside.failed else _moved(made, at)
-
-    # ---- what is wrong
-
-    def _unspeakable(self, at: Pointer) -> Constant:
-        self.log.error("bad-character", "a text holds no NUL and no lone surrogate", at)
-        return faulty(at)
-
-    def weigh(self, at: Pointer, characters: int) -> None:
-        """Adds to the query's size; TooMany, with the log written, when it is too large."""
-        self.size += characters
-        if self.size > MAX_WITH_LISTS:
-            self.log.error("limit", "a query has at most 1 MiB", at)
-            raise TooMany
-
-    def placeholder(self, what: str, at: Pointer) -> Constant:
-        """Reports that nothing is chosen yet."""
-        message = f"no {what} is chosen"
-        self.log.error("placeholder", message, at, help="choose one, or mute or remove the rule")
-        return faulty(at)
-
-    def misshapen(self, found: Any, wanted: str, at: Pointer) -> Constant:
-        """Reports what was found in place of what was wanted."""
-        self.shape(f"{_what(found)} stands where {wanted} was expected", at)
-        return faulty(at)
-
-    def shape(self, message: str, at: Pointer) -> None:
-        """Reports JSON of another shape than a query's."""
-        self.log.error("json-shape", message, at)
-
-
-def faulty(at: Pointer) -> Constant:
-    """What stands for something that was reported."""
-    return Constant(None, FAULTY, at)
-
-
-def _what(found: Any) -> str:
-    match found:
-        case None:
-            return "nothing"
-        case bool():
-            return "true" if found else "false"
-        case int() | float() | Decimal():
-            return "a number"
-        case str():
-            return f"the text {quote(found[:60])}"
-        case list() | tuple():
-            return "a list"
-        case Mapping():
-            return "an object"
-    return f"a Python {type(found).__name__}"
-
-
-def _is_plain(value: Decimal) -> bool:
-    """Whether its plain spelling is short: `1e999999999` is written in no memory."""
-    if not value.is_finite():
-        return False
-    return len(value.as_tuple().digits) <= _MOST_DIGITS and abs(value.adjusted()) <= _MOST_DIGITS
-
-
-def wanted_family(op: Operator, left: Expr) -> str | None:
-    """What a text at the right of `left` is read as; None: as the text that it is."""
-    families = op.takes or {}
-    family = left.type.family
-    if family in ("any", "faulty"):
-        # What takes no text but times takes texts as times; else JSON's own types count.
-        family = "text" if "text" in families else next(iter(families))
-    kind = families.get(family)
-    if kind is Right.PATTERN:
-        return "pattern"
-    if kind is Right.DURATION:
-        return "duration"
-    if family == "anniversary":
-        return "time"
-    element = left.type.element
-    return element.family if element else family if kind else None
-
-
-def _moved(expr: Expr, at: Pointer) -> Expr:
-    return fold(expr, lambda node, parts: _node_at(node, parts, at))
-
-
-def _node_at(node: Expr, parts: tuple[Expr, ...], at: Pointer) -> Expr:
-    return replace(node, args=parts, span=at) if isinstance(node, Call) else placed(node, at)
-
-
-def _placed(item: Diagnostic, text: str, schema: Schema, at: Pointer) -> Diagnostic:
-    """A finding inside the text of a field, at the place of the whole text."""
-    fixes = tuple(
-        Fix(at, text[: fix.span.start] + fix.replacement + text[fix.span.end :])
-        for fix in item.fixes
-        if isinstance(fix.span, Span)
-    )
-    wordy = item.code == "syntax" and _WORDS.fullmatch(text)
-    near = nearest(text, schema.names) if wordy else ()
-    if near:
-        message = f"no field is called {quote(text[:60])}"
-        return Diagnostic("unknown-field", message, at, near=near)
-    return replace(item, span=at, fixes=fixes)
+                return self.constant(op, "time", text, at.at("datetime"))
+            case {"number": str(text)} if len(value) == 1 and NUMERAL.fullmatch(text):
+                return self.constant(op, "number", text, at)
+        return self.constant(op, wanted, value, at)

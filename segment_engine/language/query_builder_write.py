@@ -61,31 +61,33 @@ def _negation(inner: Expr, piece: Piece) -> Piece:
 
 def _predicate(call: Call) -> Piece:
     left, *rights = call.args
-    literal = all(isinstance(right, Constant) for right in rights)
-    values = [_value(right, left) if literal else _operand(right) for right in rights]
+    fixed = all(isinstance(right, Constant) for right in rights)
+    values = [literal(right, left) if fixed else operand(right) for right in rights]
     several = call.op.shape is Shape.BETWEEN
     value = values if several else values[0] if values else None
-    rule = _rule(_operand(left), call.op.json[0], value)
-    if not literal:
+    rule = _rule(operand(left), call.op.json[0], value)
+    if not fixed:
         rule["valueSource"] = "field"
     if call.ignoring_case:
         rule["ignoreCase"] = True
     return rule
 
 
-def _operand(expr: Expr) -> str:
+def operand(expr: Expr) -> str:
+    """The value as its JSON names it: by its name in the schema, or by its text."""
     if isinstance(expr, Field) and expr.declared and expr.name not in CONSTANTS:
         return expr.name
     # A field may be called `2026-01`: in brackets a literal is no name of the schema.
     return f"({spell(expr)})" if isinstance(expr, Constant) else spell(expr)
 
 
-def _value(right: Expr, left: Expr) -> Any:
+def literal(right: Expr, left: Expr) -> Any:
+    """The JSON value of a fixed right side; an object where no type is declared at the left."""
     assert isinstance(right, Constant)
     undeclared = isinstance(left, Field) and left.spec.open
     match right.value:
         case tuple() as items:
-            return [_value(item, left) for item in items]
+            return [literal(item, left) for item in items]
         case bool() | str() as plainly:
             return plainly
         case Moment(text=text):

@@ -15,6 +15,8 @@ ROWS = (
         examples=('metadata.tags contains any ("vip", "press")',),
         json=("containsAny",),
         json_negated=("doesNotContainAny",),
+        api="CONTAINS",
+        api_negated="NOT_CONTAINS",
         folds=True,
         expand=lambda make, x, values: make("or", *(make("contains", x, v) for v in values)),
     ),

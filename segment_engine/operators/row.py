@@ -48,6 +48,7 @@ class Operator:
     takes: what the right side may be, for each family of left value.
     gives: the type of the result. missing: what a missing value does, for readers.
     json, json_negated: the names in query-builder JSON, the first is written.
+    api, api_negated: the name in rule rows; two rows may share one that counts its values.
     folds: may be followed by `ignoring case`. years: a bare number right of it is a year.
     mirror: the row that means the same with its sides exchanged.
     expand: the same meaning in other rows; such a row needs no engine columns.
@@ -69,6 +70,8 @@ class Operator:
     examples: tuple[str, ...] = ()
     json: tuple[str, ...] = ()
     json_negated: tuple[str, ...] = ()
+    api: str = ""
+    api_negated: str = ""
     folds: bool = False
     years: bool = False
     mirror: str | None = None

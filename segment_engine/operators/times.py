@@ -20,6 +20,7 @@ ROWS = (
         examples=("lastOrderAt on 2026-01-31",),
         json=("on",),
         json_negated=("notOn",),
+        api="ON",
         expand=lambda make, x, y: make("eq", x, y),
     ),
     Operator(
@@ -34,6 +35,7 @@ ROWS = (
         examples=("lastOrderAt during last month", "createdAt during 2026"),
         json=("during",),
         json_negated=("notDuring",),
+        api="DURING",
         expand=lambda make, x, y: make("eq", x, y),
     ),
     Operator(
@@ -46,6 +48,7 @@ ROWS = (
         missing="false",
         examples=("createdAt before 2026-01-01",),
         json=("before",),
+        api="BEFORE",
         expand=lambda make, x, y: make("lt", x, y),
     ),
     Operator(
@@ -58,6 +61,7 @@ ROWS = (
         missing="false",
         examples=("createdAt after this quarter", "lastOrderAt after 2025"),
         json=("after",),
+        api="AFTER",
         expand=lambda make, x, y: make("gt", x, y),
     ),
     Operator(
@@ -71,6 +75,7 @@ ROWS = (
         examples=("lastOrderAt within last 30 days",),
         json=("withinLast",),
         json_negated=("notWithinLast",),
+        api="WITHIN_LAST",
     ),
     Operator(
         name="within_next",
@@ -83,6 +88,7 @@ ROWS = (
         examples=("anniversary of createdAt within next 7 days",),
         json=("withinNext",),
         json_negated=("notWithinNext",),
+        api="WITHIN_NEXT",
     ),
     Operator(
         name="older_than",
@@ -95,6 +101,7 @@ ROWS = (
         examples=("lastOrderAt older than 60 days",),
         json=("olderThan",),
         json_negated=("notOlderThan",),
+        api="OLDER_THAN",
     ),
     Operator(
         name="anniversary",

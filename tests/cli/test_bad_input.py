@@ -126,8 +126,8 @@ FILES = [
     ("phone exists\n", ["1:1: this is the text 'phone exists', not a map"]),
     ("a: true\nb: false\na: true\n", ["3:1: 'a' stands twice, first in line 1"]),
     (
-        "a:\nb: [x]\nc: ''\n",
-        ["1:3: the rule of audience 'a' is empty", "2:4: ", "not a list", "3:4"],
+        "a:\nc: ''\n",
+        ["1:3: the rule of audience 'a' is empty", "2:4: the rule of audience 'c' is empty"],
     ),
     ("a:\n\tphone exists\n", ["2:1: a tab cannot stand here"]),
     ("a: email = 'x: y'\n", ["1:", "this is no YAML", "in quotes or below a `|`"]),

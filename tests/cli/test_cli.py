@@ -77,6 +77,21 @@ def test_check_of_query_builder_json() -> None:
     assert run("check", "-", stdin=json.dumps(query)).out == "ok\nemail exists\n"
 
 
+def test_check_and_format_of_rule_rows() -> None:
+    rows = [{"field": "emial", "operator": "EXISTS", "values": []}]
+    told = run("check", "--json", json.dumps(rows)).told
+    (found,) = told["diagnostics"]
+    assert (found["span"], found["pointer"], found["suggestion"]) == (None, "/0/field", "email")
+    rows[0]["field"] = "email"
+    assert run("check", "-", stdin=json.dumps(rows)).out == "ok\nemail exists\n"
+    told = run("format", "--json", stdin=json.dumps(rows)).told
+    assert (told["text"], told["rows"]) == (
+        "email exists", [{**rows[0], "groupId": None, "position": 0}],
+    )  # fmt: skip
+    told = run("format", "--json", "not (totalOrders > 3)").told
+    assert (told["ok"], told["rows"]) == (True, None)
+
+
 @pytest.mark.parametrize("argument", [[], ["-"]])
 def test_rules_come_from_stdin(argument: list[str]) -> None:
     assert run("check", *argument, stdin="\ufeffphone exists\r\n").out == "ok\nphone exists\n"
@@ -233,6 +248,16 @@ def test_materialize(tmp_path: Path, consumers: Path, audiences: Path, engine: s
         "failed": {},
     }
     assert sorted(os.listdir(out)) == ["memberships.parquet", "run.json"]
+
+
+def test_materialize_takes_rule_rows(tmp_path: Path, consumers: Path) -> None:
+    path, out = tmp_path / "audiences.yaml", tmp_path / "out"
+    path.write_text(
+        "known: [{field: email, operator: EXISTS}]\nnobody: []\nwrong: [email exists]\n"
+    )
+    done = run("materialize", path, "--consumers", consumers, "--out", out)
+    assert done.code == 1 and members_of(out) == {"known": ["c1", "c3"]}
+    assert f"audience 'wrong' failed ({path}:3)" in done.err and "--> /0" in done.err
 
 
 def test_a_broken_audience_is_named_and_the_others_are_published(

@@ -4,16 +4,16 @@ import ast
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import segment_engine
-from segment_engine import Engine, Schema
+from segment_engine import Engine, RuleError, Schema
 from segment_engine.expression import build
 from segment_engine.expression.nodes import Call, walk
-from segment_engine.language import limits, query_builder_json
+from segment_engine.language import json_text, limits
 from segment_engine.language.mend import apply
 from segment_engine.operators.row import Operator, Shape
 from segment_engine.operators.table import TABLE
@@ -24,6 +24,7 @@ TEXT = README.read_text("utf-8")
 ENGINE = Engine()
 RUN = "2026-07-01T12:00:00Z UTC"
 MARKS = "<!-- operators -->\n", "<!-- /operators -->"
+ROW_MARKS = "<!-- row operators -->\n", "<!-- /row operators -->"
 
 Row = tuple[str, ...]
 
@@ -87,6 +88,22 @@ def test_json_says_the_same(query: str, text: str) -> None:
     rule = ENGINE.rule(query)
     assert rule.text == ENGINE.rule(text).text
     assert ENGINE.rule(rule.to_json()) == rule
+
+
+@pytest.mark.parametrize(("rows", "text"), tables("rows", "rule"))
+def test_rows_say_the_same(rows: str, text: str) -> None:
+    rule = ENGINE.rule(rows)
+    assert rule.text == text
+    assert ENGINE.rule(rule.to_rows()) == rule
+
+
+@pytest.mark.parametrize(("text", "lacking"), tables("rule", "rule rows have no"))
+def test_rows_cannot_say(text: str, lacking: str) -> None:
+    with pytest.raises(RuleError) as raised:
+        ENGINE.rule(text).to_rows()
+    (item,) = raised.value.diagnostics
+    said = item.message.partition(": ")[0].removeprefix("rule rows have no ")
+    assert said.replace("`", "") == lacking.replace("`", "")
 
 
 @pytest.mark.parametrize(("written", "fix"), tables("written", "fix"))
@@ -165,13 +182,37 @@ def _operator_row(row: Operator) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def test_operator_table_is_that_of_the_code() -> None:
-    before, _, rest = TEXT.partition(MARKS[0])
-    shown, _, after = rest.partition(MARKS[1])
-    if os.environ.get("SEGMENT_ENGINE_REGENERATE") and shown != operator_table():
-        shown = operator_table()
-        README.write_text(before + MARKS[0] + shown + MARKS[1] + after, "utf-8")
-    assert shown == operator_table()
+VALUES = {Shape.POSTFIX: "none", Shape.BETWEEN: "two", Shape.LISTED: "one or more"}
+NAMED = [row for row in TABLE.values() if row.api]
+
+
+def row_operator_table() -> str:
+    """The table of section 13: a name that two rows share is told for several values."""
+    rows = {row.api: _row_operator(row) for row in NAMED}
+    head = "| operator | negated | values | says | negated |\n| --- | --- | --- | --- | --- |\n"
+    return head + "\n".join(rows.values()) + "\n"
+
+
+def _row_operator(row: Operator) -> str:
+    names = [f"`{name}`" if name else "" for name in (row.api, row.api_negated)]
+    words = row.words[0], row.negated[0] if row.api_negated else None
+    spelt = [f"`{FORMS[row.shape].format(word)}`" if word else "" for word in words]
+    return f"| {' | '.join([*names, VALUES.get(row.shape, 'one'), *spelt])} |"
+
+
+@pytest.mark.parametrize(
+    ("marks", "table"), [(MARKS, operator_table), (ROW_MARKS, row_operator_table)]
+)
+def test_operator_tables_are_those_of_the_code(
+    marks: tuple[str, str], table: Callable[[], str]
+) -> None:
+    text = README.read_text("utf-8")
+    before, _, rest = text.partition(marks[0])
+    shown, _, after = rest.partition(marks[1])
+    if os.environ.get("SEGMENT_ENGINE_REGENERATE") and shown != table():
+        shown = table()
+        README.write_text(before + marks[0] + shown + marks[1] + after, "utf-8")
+    assert shown == table()
 
 
 @pytest.mark.parametrize(
@@ -200,7 +241,7 @@ def test_limits_are_those_of_the_code() -> None:
                 build.MAX_ARITHMETIC,
                 limits.MAX_FINDINGS,
                 build.MOST_DIGITS,
-                query_builder_json.MAX_BRACKETS,
+                json_text.MAX_BRACKETS,
                 pattern_syntax.MAX_REPEATS,
                 pattern_syntax.MAX_DEPTH,
                 literals.MOST_UNITS,

@@ -117,3 +117,14 @@ DOCUMENTS = st.recursive(
 @given(st.dictionaries(KEYS, DOCUMENTS, max_size=5))
 def test_query_builder_json_of_any_shape(document: dict[str, Any]) -> None:
     assert_total(document)
+
+
+ROW_KEYS = st.sampled_from(["field", "operator", "values", "groupId", "position", "id", "value"])
+ROW_WORDS = st.sampled_from([*(row.api for row in TABLE.values()), *SCHEMA.names, "30 days", "g"])
+ROWS = st.dictionaries(ROW_KEYS, st.one_of(ROW_WORDS, st.lists(SCALARS, max_size=3), DOCUMENTS))
+
+
+@settings(max_examples=20 * TIMES)
+@given(st.lists(st.one_of(ROWS, DOCUMENTS), max_size=4))
+def test_rule_rows_of_any_shape(rows: list[Any]) -> None:
+    assert_total(rows)

@@ -1,4 +1,4 @@
-"""JSON text of a query to Python, strictly: numbers stay exact, and nothing is read two ways."""
+"""JSON text of a rule to Python, strictly: numbers stay exact, and nothing is read two ways."""
 
 import json
 import re
@@ -13,6 +13,7 @@ from segment_engine.values.paths import quote
 MAX_BRACKETS = 4 * MAX_DEPTH
 """Brackets inside one another: a group has two, a rule's value two more, extra keys any."""
 
+LARGEST = "the JSON of a rule has at most 1 MiB"
 WHOLE = Pointer("")
 _BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|([\[{])|([\]}])', re.S)
 
@@ -24,13 +25,14 @@ class _Refused(ValueError):
 def load(text: str, log: Log) -> Any:
     """What the JSON says, its numbers as int or Decimal; None with an error where it fails."""
     if not _sized(text) or _too_deep(text):
-        log.error("limit", f"a query has at most 1 MiB, nested at most {MAX_DEPTH} deep", WHOLE)
+        log.error("limit", f"{LARGEST}, nested at most {MAX_DEPTH} deep", WHOLE)
         return None
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as fault:
         place = f"line {fault.lineno}, column {fault.colno}"
-        log.error("json-syntax", f"this is no JSON: {fault.msg} at {place}", WHOLE)
+        message = f"this is no JSON: {fault.msg} at {place}"
+        log.error("json-syntax", message, WHOLE, help="what begins with { or [ is read as JSON")
     except _Refused as fault:
         log.error("json-syntax", str(fault), WHOLE)
     return None
