@@ -1,6 +1,6 @@
 """The public face: an Engine makes Rules; a Rule checks, explains and finds its members."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from segment_engine.expression.clocks import clock_at, named_zone
 from segment_engine.expression.hints import hints
 from segment_engine.expression.nodes import Expr, Field, walk
 from segment_engine.expression.normal import content_hash
+from segment_engine.expression.references import condition_of, references
 from segment_engine.expression.resolve import resolve, uses_clock
 from segment_engine.expression.schema import Schema
 from segment_engine.expression.spelling import spell
@@ -101,14 +102,24 @@ class Engine:
         as_of: AsOf = None,
         engine: str = "duckdb",
         id_column: str = "id",
+        lists: Mapping[str, Collection[Any]] | None = None,
     ) -> "Memberships":
         """The members of many audiences at one instant.
 
-        A rule that is wrong, or reads what the source lacks, is reported in `.failed` and does
-        not stop the others. Raises SourceError where the source or its ids cannot be read.
+        Rules may refer to one another by key, and to `lists`, static audiences as collections of
+        ids, which are part of the result as far as they are consumers. A rule that is wrong,
+        reads what the source lacks, or refers to an audience that is unknown, failed or itself
+        is reported in `.failed` and does not stop the others. Raises SourceError where the
+        source or its ids cannot be read.
         """
         return part("batch").materialize(  # type: ignore[no-any-return]
-            self, rules, source, as_of=as_of, engine_name=engine, id_column=id_column
+            self,
+            rules,
+            source,
+            as_of=as_of,
+            engine_name=engine,
+            id_column=id_column,
+            lists=lists or {},
         )
 
     def clock(self, as_of: AsOf = None) -> Clock:
@@ -151,6 +162,11 @@ class Rule:
         return self._engine
 
     @property
+    def source(self) -> str:
+        """The text that the rule was made from; "" where it came as JSON."""
+        return self._source
+
+    @property
     def expression(self) -> Expr:
         """The typed expression."""
         return self._expr
@@ -165,6 +181,11 @@ class Rule:
         """The names of the fields that the rule reads, each once, in order."""
         names = (node.name for node in walk(self._expr) if isinstance(node, Field))
         return tuple(dict.fromkeys(names))
+
+    @cached_property
+    def audiences(self) -> tuple[str, ...]:
+        """The keys of the audiences that the rule refers to, each once, in order."""
+        return tuple(reference.key for reference in references(self._expr))
 
     @cached_property
     def hash(self) -> str:
@@ -195,47 +216,105 @@ class Rule:
         """The expression as a run at that clock asks it."""
         return resolve(self._expr, clock, self._engine.derived)
 
-    def sql(self, dialect: str = "duckdb", as_of: AsOf = None, source: Any = None) -> str:
+    def sql(
+        self,
+        dialect: str = "duckdb",
+        as_of: AsOf = None,
+        source: Any = None,
+        audiences: Mapping[str, str] | None = None,
+    ) -> str:
         """One boolean SQL expression, to stand after WHERE.
 
         NULL counts as false, as it does there; write `(...) is true` to use it as a value.
         `source` gives the physical column types, else the documented defaults are taken.
+        `audiences` gives your SQL condition for each audience that the rule refers to.
         """
         if dialect != "duckdb":
             raise RunError(f"there is no dialect {dialect!r}; there is 'duckdb'")
-        return str(part("duckdb").compiled(self, self._engine.clock(as_of), source))
+        return str(part("duckdb").compiled(self, self._engine.clock(as_of), source, audiences))
 
-    def polars(self, as_of: AsOf = None, source: Any = None) -> "polars.Expr":
+    def polars(
+        self,
+        as_of: AsOf = None,
+        source: Any = None,
+        audiences: "Mapping[str, polars.Expr] | None" = None,
+    ) -> "polars.Expr":
         """One Polars expression, true or false for every row.
 
         `source` gives the physical column types, else the documented defaults are taken.
+        `audiences` gives your condition for each audience that the rule refers to.
         """
-        return part("polars").compiled(self, self._engine.clock(as_of), source)  # type: ignore[no-any-return]
+        clock = self._engine.clock(as_of)
+        return part("polars").compiled(self, clock, source, audiences)  # type: ignore[no-any-return]
 
-    def matches(self, consumer: Mapping[str, Any], as_of: AsOf = None) -> bool:
-        """Whether one consumer, a mapping of source columns to plain values, is a member."""
+    def matches(
+        self,
+        consumer: Mapping[str, Any],
+        as_of: AsOf = None,
+        audiences: Mapping[str, bool] | None = None,
+    ) -> bool:
+        """Whether one consumer, a mapping of source columns to plain values, is a member.
+
+        `audiences` says whether it is in each audience that the rule refers to.
+        """
         if not isinstance(consumer, Mapping):
             raise RunError(f"a consumer is a mapping, not {type(consumer).__name__}")
-        return self._predicate(as_of)(consumer)
+        keeps = self.predicate(as_of)
+        return keeps(consumer, audiences or {}) if self.audiences else keeps(consumer)
 
-    def predicate(self, as_of: AsOf = None) -> Callable[[Mapping[str, Any]], bool]:
-        """`matches` at one instant as a function, compiled once for many consumers."""
-        return self._predicate(as_of)
+    def predicate(self, as_of: AsOf = None) -> Callable[..., bool]:
+        """`matches` at one instant as a function, compiled once for many consumers.
+
+        It takes a consumer, and where the rule refers to audiences also what `matches` takes.
+        """
+        keeps, keys = self._predicate(as_of), self.audiences
+        if not keys:
+            return keeps
+
+        def of_both(consumer: Mapping[Any, Any], audiences: Mapping[str, bool]) -> bool:
+            known = {key: bool(condition_of(key, audiences)) for key in keys}
+            return keeps({**consumer, _AUDIENCES: known})  # type: ignore[dict-item]
+
+        return of_both
 
     def members(
-        self, source: Any, as_of: AsOf = None, engine: str = "duckdb", id_column: str = "id"
+        self,
+        source: Any,
+        as_of: AsOf = None,
+        engine: str = "duckdb",
+        id_column: str = "id",
+        audiences: Mapping[str, Collection[Any]] | None = None,
     ) -> list[Any]:
-        """The ids of the members, sorted. Raises SourceError, RunError and RuleError."""
+        """The ids of the members, sorted. Raises SourceError, RunError and RuleError.
+
+        `audiences` has the ids of the members of each audience that the rule refers to.
+        """
+        if self.audiences:
+            found: list[Any] = part("batch").members(
+                self,
+                source,
+                as_of=as_of,
+                engine_name=_checked(engine),
+                id_column=id_column,
+                audiences=audiences or {},
+            )
+            return found
         opened = _opened(self, source, id_column)
         run = part(_checked(engine))
         run.check_ids(opened, id_column)
-        found: list[Any] = run.members(self, self._engine.clock(as_of), opened, id_column)
-        return found
+        return run.members(self, self._engine.clock(as_of), opened, id_column)  # type: ignore[no-any-return]
 
     def count(
-        self, source: Any, as_of: AsOf = None, engine: str = "duckdb", id_column: str = "id"
+        self,
+        source: Any,
+        as_of: AsOf = None,
+        engine: str = "duckdb",
+        id_column: str = "id",
+        audiences: Mapping[str, Collection[Any]] | None = None,
     ) -> int:
         """How many members there are; as `members`, without building their list."""
+        if self.audiences:
+            return len(self.members(source, as_of, engine, id_column, audiences))
         opened = _opened(self, source, id_column)
         run = part(_checked(engine))
         run.check_ids(opened, id_column)
@@ -247,7 +326,8 @@ class Rule:
         kept = self._compiled
         if kept is None or kept[0] != clock:
             at = clock or Clock(0, self._engine._zone)
-            kept = self._compiled = clock, part("records").compiled(self, at)
+            members = {key: _asked(key) for key in self.audiences}
+            kept = self._compiled = clock, part("records").compiled(self, at, members)
         return kept[1]
 
     @cached_property
@@ -270,6 +350,15 @@ class Rule:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Engine.rule, (self._engine, self._source or self.to_json())
+
+
+_AUDIENCES = object()
+"""Under this key a consumer carries the audiences that it is in."""
+
+
+def _asked(key: str) -> Callable[[Mapping[Any, Any]], bool]:
+    """Whether a consumer says to be in the audience."""
+    return lambda consumer: bool(consumer[_AUDIENCES][key])
 
 
 def _checked(engine: str) -> str:

@@ -203,7 +203,11 @@ class Group:
                 for way, rule in case.rules.items()
             }
             self._runs[engine] = self.engine.materialize(
-                rules, self.table, as_of=self.as_of, engine=engine
+                rules | self.given.get("audiences", {}),
+                self.table,
+                as_of=self.as_of,
+                engine=engine,
+                lists=self.given.get("lists"),
             )
         return self._runs[engine]
 
@@ -240,8 +244,17 @@ class Case:
         """Whom an engine keeps; "matches" is asked dict by dict."""
         if engine != "matches":
             return set(self.group.run(engine).members(f"{way} {self.number}"))
-        keeps = self.rules[way].predicate(as_of=self.group.as_of)
-        return {name for name, consumer in self.group.dicts.items() if keeps(consumer)}
+        rule = self.rules[way]
+        keeps = rule.predicate(as_of=self.group.as_of)
+        if not rule.audiences:
+            return {name for name, consumer in self.group.dicts.items() if keeps(consumer)}
+        run = self.group.run("records")
+        known = {key: frozenset(run.members(key)) for key in rule.audiences}
+        return {
+            name
+            for name, consumer in self.group.dicts.items()
+            if keeps(consumer, {key: name in ids for key, ids in known.items()})
+        }
 
     def __str__(self) -> str:
         return f"{self.group.name}:{str(self.source)[:80]}"

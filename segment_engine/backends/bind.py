@@ -19,9 +19,18 @@ from segment_engine.backends.bind_logic import (
     settled,
 )
 from segment_engine.backends.physical import Bool, Float, Int, IsoText, Json, ListOf, Text
-from segment_engine.backends.reading import MISSING, Columns, Reading, Value, locate
+from segment_engine.backends.reading import (
+    MISSING,
+    Columns,
+    Member,
+    Members,
+    Reading,
+    Value,
+    locate,
+)
 from segment_engine.expression.nodes import Call, Constant, Expr, Field, Leaf, fold
-from segment_engine.expression.resolve import EXISTS, FALSE, make
+from segment_engine.expression.references import condition_of
+from segment_engine.expression.resolve import EXISTS, FALSE, IN_AUDIENCE, make
 from segment_engine.operators.row import Operator, Shape
 from segment_engine.operators.table import operator
 from segment_engine.values.moments import Window
@@ -33,14 +42,15 @@ _HAS, _FIRST, _TIME_ORDER = (operator(n) for n in ("has", "first_present", "time
 _DATETIME = operator("datetime")
 
 
-def bind(expr: Expr, columns: Columns | None) -> Expr:
+def bind(expr: Expr, columns: Columns | None, members: Members | None = None) -> Expr:
     """The rule over the columns of one source (None: the documented default storage)."""
-    return push_negations(fold(expr, _Binder(columns).node))
+    return push_negations(fold(expr, _Binder(columns, members or {}).node))
 
 
 @dataclass(frozen=True, slots=True)
 class _Binder:
     columns: Columns | None
+    members: Members
 
     def node(self, node: Expr, args: tuple[Expr, ...]) -> Expr:
         """The bound form; fields and constants are bound by the call around them."""
@@ -225,8 +235,15 @@ def _first_present(binder: _Binder, args: tuple[Expr, ...]) -> Expr:
     return Call(_FIRST, tuple(values), NUMBER) if len(values) > 1 else values[0]
 
 
+def _in_audience(binder: _Binder, args: tuple[Expr, ...]) -> Expr:
+    key = args[0]
+    assert isinstance(key, Constant)
+    return Call(IN_AUDIENCE, (Member(condition_of(key.value, binder.members)),), TRUTH)
+
+
 _SPECIAL: dict[Operator, Callable[[_Binder, tuple[Expr, ...]], Expr]] = {
     EXISTS: _exists,
+    IN_AUDIENCE: _in_audience,
     _EMPTY: _is_empty,
     _IN: _in,
     _HAS: _has,

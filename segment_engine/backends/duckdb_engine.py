@@ -6,6 +6,7 @@ import duckdb
 
 from segment_engine.backends.bind import bind
 from segment_engine.backends.ids import refuse_ids
+from segment_engine.backends.reading import Members
 from segment_engine.backends.sources import Source, open_for
 from segment_engine.backends.sql import identifier, to_sql
 from segment_engine.errors import SourceError
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from segment_engine.engine import Rule
 
 
-def compiled(rule: "Rule", clock: Clock, source: Any) -> str:
+def compiled(rule: "Rule", clock: Clock, source: Any, members: Members | None = None) -> str:
     """The rule as one SQL expression over the source's columns, or over the default ones."""
     columns = None if source is None else open_for(rule.engine, [rule], source, None).columns
-    return to_sql(bind(rule.resolved(clock), columns))
+    return to_sql(bind(rule.resolved(clock), columns, members))
 
 
 def check_ids(source: Source, id_column: str) -> None:

@@ -20,7 +20,7 @@ from segment_engine.backends.physical import (
     Stamp,
     Text,
 )
-from segment_engine.backends.reading import Reading, Step, Value
+from segment_engine.backends.reading import Member, Reading, Step, Value
 from segment_engine.backends.sql import json_reader
 from segment_engine.expression.nodes import Call, Constant, Expr, fold
 from segment_engine.expression.resolve import AND, NOT, OR
@@ -44,6 +44,8 @@ def _emit(node: Expr, args: tuple[Any, ...]) -> Any:
             return reading(node)
         case Value():
             return literal(node.value, node.physical)
+        case Member():
+            return node.condition
         case Constant():
             return pl.lit(node.value)
         case Call():

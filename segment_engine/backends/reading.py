@@ -74,10 +74,20 @@ class Value(Leaf):
     physical: Physical | None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Member(Leaf):
+    """Whether the consumer is in another audience: a condition of the engine's own kind."""
+
+    condition: Any
+
+
 MISSING = Value(None, None)
 """What is missing for every consumer: a path that a struct does not have."""
 
 Columns = Mapping[str, Physical]
+
+Members = Mapping[str, Any]
+"""For each audience that a rule refers to, the engine's condition that a consumer is in it."""
 
 
 def locate(field: Field, columns: Columns | None) -> Reading | None:

@@ -11,8 +11,9 @@ from math import isnan
 from typing import Any
 
 from segment_engine.backends.physical import Float
-from segment_engine.backends.reading import Columns
+from segment_engine.backends.reading import Columns, Members
 from segment_engine.expression.nodes import Call, Constant, Expr, Field, fold
+from segment_engine.expression.references import condition_of
 from segment_engine.expression.resolve import AND, IN, NOT, OR
 from segment_engine.operators.row import Operator, Shape
 from segment_engine.operators.table import operator
@@ -20,7 +21,7 @@ from segment_engine.values.isotime import instant_of, parse_iso
 from segment_engine.values.jsontext import at as json_at
 from segment_engine.values.jsontext import decode
 from segment_engine.values.numbers import aligned, single
-from segment_engine.values.types import Type
+from segment_engine.values.types import AUDIENCE, Type
 
 Consumer = Mapping[str, Any]
 Evaluate = Callable[[Consumer], Any]
@@ -28,17 +29,26 @@ Evaluate = Callable[[Consumer], Any]
 _HAS, _IN_RANGE = operator("has"), operator("in_range")
 
 
-def to_predicate(resolved: Expr, columns: Columns | None = None) -> Callable[[Consumer], bool]:
+def to_predicate(
+    resolved: Expr, columns: Columns | None = None, members: Members | None = None
+) -> Callable[[Consumer], bool]:
     """A function from a consumer (a mapping of source columns) to whether the rule keeps it.
 
-    `columns` tells which columns hold 32-bit floats, against which literals are rounded.
+    `columns` tells which columns hold 32-bit floats, against which literals are rounded;
+    `members` says of a consumer whether it is in the audiences that the rule refers to.
     """
-    evaluate: Evaluate = fold(resolved, lambda node, args: _compile(node, args, columns))
+    known = members or {}
+    evaluate: Evaluate = fold(resolved, lambda node, args: _compile(node, args, columns, known))
     return lambda consumer: bool(evaluate(consumer))
 
 
-def _compile(node: Expr, args: tuple[Evaluate, ...], columns: Columns | None) -> Evaluate:
+def _compile(
+    node: Expr, args: tuple[Evaluate, ...], columns: Columns | None, members: Members
+) -> Evaluate:
     match node:
+        case Constant() if node.type is AUDIENCE:
+            member: Evaluate = condition_of(node.value, members)
+            return member
         case Constant():
             value = _plain(node.value)
             return lambda consumer: value

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from segment_engine.backends.ids import refuse_ids
-from segment_engine.backends.reading import locate
+from segment_engine.backends.reading import Members, locate
 from segment_engine.backends.records import to_predicate
 from segment_engine.expression.nodes import Expr, Field, walk
 from segment_engine.values.moments import Clock
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from segment_engine.engine import Rule
 
 
-def compiled(rule: "Rule", clock: Clock) -> Callable[[Mapping[str, Any]], bool]:
+def compiled(
+    rule: "Rule", clock: Clock, members: Members | None = None
+) -> Callable[[Mapping[str, Any]], bool]:
     """The rule as a function of one consumer."""
-    return to_predicate(rule.resolved(clock))
+    return to_predicate(rule.resolved(clock), members=members)
 
 
 def check_ids(source: "Source", id_column: str) -> None:

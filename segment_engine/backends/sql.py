@@ -20,7 +20,7 @@ from segment_engine.backends.physical import (
     Stamp,
     Text,
 )
-from segment_engine.backends.reading import Reading, Step, Value
+from segment_engine.backends.reading import Member, Reading, Step, Value
 from segment_engine.expression.nodes import Call, Constant, Expr, fold
 from segment_engine.expression.resolve import AND, EQ, IN, NOT, OR
 from segment_engine.operators.row import Shape
@@ -64,6 +64,8 @@ def _emit(node: Expr, args: tuple[Any, ...]) -> Any:
             return reading(node)
         case Value():
             return literal(node.value, node.physical)
+        case Member():
+            return f"({node.condition})"
         case Constant():
             return "true" if node.value else "false"
         case Call():

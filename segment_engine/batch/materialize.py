@@ -1,17 +1,37 @@
 """A run: every audience's members at one instant, one broken rule never stopping the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from segment_engine.backends.sources import Source, open_for
+from segment_engine.batch.combine import Combiner
 from segment_engine.batch.memberships import Memberships
-from segment_engine.errors import RunError, SegmentError
+from segment_engine.errors import RuleError, RunError, SegmentError
+from segment_engine.expression.references import Failures, dependency_order, references
 from segment_engine.parts import ENGINES, part
 
 if TYPE_CHECKING:
+    from segment_engine.diagnostics.diagnostic import Diagnostic
     from segment_engine.engine import AsOf, Engine, Rule
+
+
+def members(
+    rule: "Rule",
+    source: Any,
+    *,
+    as_of: "AsOf",
+    engine_name: str,
+    id_column: str,
+    audiences: Mapping[str, Collection[Any]],
+) -> list[Any]:
+    """As `Rule.members`, for a rule that refers to audiences."""
+    opened = open_for(rule.engine, [rule], source, id_column)
+    run = part(engine_name)
+    run.check_ids(opened, id_column)
+    return Combiner(run, rule.engine.clock(as_of), opened, id_column).members(rule, audiences)
 
 
 def materialize(
@@ -22,25 +42,70 @@ def materialize(
     as_of: "AsOf",
     engine_name: str,
     id_column: str,
+    lists: Mapping[str, Collection[Any]],
+    failed: Mapping[str, SegmentError] | None = None,
 ) -> Memberships:
-    """As `Engine.materialize`."""
+    """As `Engine.materialize`; `failed` are audiences that are known to have failed before."""
     if engine_name not in ENGINES:
         raise RunError(f"there is no engine {engine_name!r}; there are {', '.join(ENGINES)}")
-    if not isinstance(rules, Mapping):
+    if not isinstance(rules, Mapping) or not isinstance(lists, Mapping):
         raise RunError(f"audiences are a mapping of key to rule, not {type(rules).__name__}")
     clock = engine.clock(as_of)
-    checked, failed = _checked(engine, rules)
+    checked, broken = _checked(engine, rules)
     opened = open_for(engine, list(checked.values()), source, id_column)
     run = part(engine_name)
     run.check_ids(opened, id_column)
-    members: dict[str, list[Any]] = {}
-    for key, rule in checked.items():
-        try:
-            members[key] = run.members(rule, clock, opened, id_column)
-        except SegmentError as fault:
-            failed[key] = fault
-    in_order = {key: failed[key] for key in rules if key in failed}
-    return Memberships(members, in_order, _id_type(opened, id_column))
+    made = _Run(checked, broken | dict(failed or {}))
+    made.compute(Combiner(run, clock, opened, id_column), engine, lists)
+    keys = [*rules, *(key for key in (*lists, *(failed or {})) if key not in rules)]
+    return Memberships(
+        {key: made.members[key] for key in keys if key in made.members},
+        {key: made.failed[key] for key in keys if key in made.failed},
+        _id_type(opened, id_column),
+    )
+
+
+class _Run:
+    """What is known so far of each audience: its members, or why it has none."""
+
+    def __init__(self, rules: Mapping[str, "Rule"], failed: Mapping[str, SegmentError]) -> None:
+        self._rules, self.failed = rules, dict(failed)
+        self._graph = {key: references(rule.expression) for key, rule in rules.items()}
+        self.members: dict[str, list[Any]] = {}
+
+    def compute(
+        self, combiner: Combiner, engine: "Engine", lists: Mapping[str, Collection[Any]]
+    ) -> None:
+        """All of them, those referred to first."""
+        for key, ids in lists.items():
+            with _noted(self.failed, key):
+                self.members[key] = sorted(combiner.held(key, ids, engine.rule("true")))
+        order = dependency_order(self._graph, [*lists, *self.failed])
+        for key, fault in order.faults.items():
+            self._refuse(key, fault)
+        known = {key: frozenset(ids) for key, ids in self.members.items()}
+        failures = Failures(self._graph, self.failed)
+        for key in order.keys:
+            if key in self.failed:
+                continue
+            if (behind := failures.behind(key)) is not None:
+                self._refuse(key, behind)
+                continue
+            with _noted(self.failed, key):
+                self.members[key] = combiner.members(self._rules[key], known)
+                known[key] = frozenset(self.members[key])
+
+    def _refuse(self, key: str, fault: "Diagnostic") -> None:
+        self.failed[key] = RuleError((fault,), self._rules[key].source)
+
+
+@contextmanager
+def _noted(failed: dict[str, SegmentError], key: str) -> Iterator[None]:
+    """Takes an audience's error for the audience alone."""
+    try:
+        yield
+    except SegmentError as fault:
+        failed[key] = fault
 
 
 def _checked(

@@ -18,6 +18,7 @@ from segment_engine.values.paths import Steps, spell_name
 from segment_engine.values.patterns import PatternError, parse_pattern
 from segment_engine.values.types import (
     ANY,
+    AUDIENCE,
     BOOLEAN,
     FAULTY,
     NULL,
@@ -34,7 +35,7 @@ MAX_VALUES = 10_000
 MOST_DIGITS = 38
 
 AND, OR, NOT, EQ = (operator(name) for name in ("and", "or", "not", "eq"))
-EXISTS = operator("exists")
+EXISTS, IN, IN_AUDIENCE = (operator(name) for name in ("exists", "in", "in_audience"))
 LOGIC = (AND, OR)
 
 
@@ -87,11 +88,14 @@ class Builder:
                 f"no field is called `{name}`",
                 span,
                 near=near,
-                help=None if near else self._open_path(name),
+                help=None if near else self._otherwise(name),
             )
         return Constant(None if steps else root, FAULTY, span)
 
-    def _open_path(self, name: str) -> str | None:
+    def _otherwise(self, name: str) -> str | None:
+        """How else to ask for what was perhaps meant."""
+        if name.lower() in ("audience", "segment"):
+            return 'members of another audience are `in audience "its key"`'
         opened = next((spec.name for spec in self.schema.specs.values() if spec.open), None)
         return f"a key of `{opened}` is written `{opened}.{name}`" if opened else None
 
@@ -161,9 +165,7 @@ class Builder:
         ignoring_case: bool = False,
     ) -> Expr:
         """A predicate on values, typed and checked; `negated` is `not` of it."""
-        self.predicates += 1
-        if self.predicates > MAX_PREDICATES:
-            raise too_many(self.log, span)
+        self._count(span)
         if op.mirror and isinstance(args[0], Constant) and not isinstance(args[1], Constant):
             op, args = operator(op.mirror), [args[1], args[0]]
         amend(self.log, op, args[0], args[1:])
@@ -175,6 +177,22 @@ class Builder:
             return Constant(None, FAULTY, span)
         made = Call(op, typed, TRUTH, span, ignoring_case)
         return Call(NOT, (made,), TRUTH, span) if negated else made
+
+    def audience(self, key: str, span: Place, at: Place) -> Expr:
+        """That the consumer is in the audience of that key or id; whether there is one is not
+        asked here, because rules are checked one by one."""
+        self._count(span)
+        if not key.strip():
+            self.log.error(
+                "empty-key", "an audience has a key", at, help='name it, as in `in audience "vip"`'
+            )
+            return Constant(None, FAULTY, span)
+        return Call(IN_AUDIENCE, (Constant(key, AUDIENCE, at),), TRUTH, span)
+
+    def _count(self, span: Place) -> None:
+        self.predicates += 1
+        if self.predicates > MAX_PREDICATES:
+            raise too_many(self.log, span)
 
     def _typed(
         self, op: Operator, args: list[Expr], span: Place, ignoring_case: bool

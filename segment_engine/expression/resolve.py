@@ -35,6 +35,7 @@ WINDOW = Type("window", "window")
 TRUE, FALSE = Constant(True, TRUTH), Constant(False, TRUTH)
 
 AND, OR, NOT, EXISTS, EQ, IN = (operator(n) for n in ("and", "or", "not", "exists", "eq", "in"))
+IN_AUDIENCE = operator("in_audience")
 _EMPTY, _FOLD, _CONTAINS = operator("is_empty"), operator("fold"), operator("contains")
 _ANNIVERSARY, _NUMBER, _DATETIME = (operator(n) for n in ("anniversary", "number", "datetime"))
 _ORDER, _HAS = operator("time_order"), operator("has")
@@ -127,7 +128,7 @@ class _Resolver:
 
     def call(self, op: Operator, args: tuple[Expr, ...], node: Call) -> Expr:
         """The resolved form of a call; `node` says where it stands and whether case counts."""
-        if op in (AND, OR, NOT):
+        if op in (AND, OR, NOT, IN_AUDIENCE):
             return Call(op, args, TRUTH)
         left = args[0]
         if op is EXISTS or op is _EMPTY:

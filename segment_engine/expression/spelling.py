@@ -96,6 +96,8 @@ def _call(node: Call, parts: tuple[Piece, ...]) -> Piece:
 
 
 def _predicate(node: Call, parts: tuple[Piece, ...], word: str) -> str:
+    if node.op.shape is Shape.AUDIENCE:
+        return f"{word} {parts[0][0]}"
     left, *rights = (_bracketed(part, _SUM) for part in parts)
     text = " ".join([left, word, " and ".join(rights)]).rstrip()
     return f"{text} ignoring case" if node.ignoring_case else text

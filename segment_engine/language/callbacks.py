@@ -107,6 +107,15 @@ class Callbacks:
         span = Span(left.span.start, word.end_pos)
         return self._now.builder.predicate(op, [left], span, negated=negated)
 
+    def audience(self, children: Children) -> Expr:
+        """in audience 'x'"""
+        word, name = children
+        key = self._unquoted(name)
+        span = Span(word.start_pos, name.end_pos)
+        if key is None:
+            return Constant(None, FAULTY, span)
+        return self._now.builder.audience(key, span, span_of(name))
+
     def listing(self, children: Children) -> Expr:
         """( a, b, c )"""
         items = tuple(children[1:-1])

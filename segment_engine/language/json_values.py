@@ -1,7 +1,7 @@
 """Names and values of rules in JSON, the same for both of its shapes, and how they err."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from segment_engine.diagnostics.diagnostic import Diagnostic, Fix, Log
 from segment_engine.diagnostics.nearest import nearest
 from segment_engine.diagnostics.spans import Pointer, Span
-from segment_engine.expression.build import MOST_DIGITS, Builder, TooMany
+from segment_engine.expression.build import MOST_DIGITS, OR, Builder, TooMany
 from segment_engine.expression.nodes import Call, Constant, Expr, fold, placed
 from segment_engine.expression.schema import Schema
 from segment_engine.language.json_text import LARGEST, load
@@ -143,7 +143,39 @@ class ValueReader:
             return named[name]
         return None
 
+    def audiences(
+        self,
+        name: Any,
+        operators: Mapping[str, bool],
+        keys: Sequence[Any],
+        at: Pointer,
+        values: str,
+    ) -> Expr:
+        """Membership in one of the audiences `keys`, or in none where the operator negates."""
+        if self.ambiguous("audience", at.at("field")):
+            return faulty(at)
+        negated = self.operator(name, operators, at.at("operator"))
+        if not keys:
+            self.shape("the key of an audience is missing", at.at(values))
+        texts = [key for key in keys if isinstance(key, str) and not _UNSPEAKABLE.search(key)]
+        if negated is None or not keys or len(texts) < len(keys):
+            if texts != list(keys):
+                self.shape("an audience is named by the text of its key", at.at(values))
+            return faulty(at)
+        parts = [self.build.audience(key, at, at.at(values)) for key in texts]
+        made = self.build.logic(OR, parts, at)
+        return self.build.negation(made, at) if negated else made
+
     # ---- what is wrong
+
+    def ambiguous(self, name: str, at: Pointer) -> bool:
+        """Whether a field of the schema has the name of a rule, which is reported."""
+        if name not in self.schema.specs:
+            return False
+        message = f"`{name}` is a rule of its own, and a field is called so"
+        help = f'the field is written "`{name}`", in backticks'
+        self.log.error("ambiguous-field", message, at, help=help)
+        return True
 
     def null(self, at: Pointer, *instead: str) -> None:
         """Reports a comparison with null; `instead` are the operators that ask for it."""

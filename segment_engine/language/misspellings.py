@@ -35,6 +35,7 @@ TERMINALS = {
     Shape.BETWEEN: "BETWEEN",
     Shape.LASTING: "LASTING",
     Shape.PREFIX: "PREFIX",
+    Shape.AUDIENCE: "AUDIENCE",
 }
 
 WORDS = {

@@ -11,14 +11,14 @@ from typing import Any
 
 from segment_engine.diagnostics.diagnostic import Log
 from segment_engine.diagnostics.spans import Pointer
-from segment_engine.expression.build import AND, OR, Builder
+from segment_engine.expression.build import AND, IN, OR, Builder
 from segment_engine.expression.nodes import Constant, Expr
 from segment_engine.expression.schema import Schema
 from segment_engine.language.json_text import WHOLE
 from segment_engine.language.json_values import faulty, read_whole, wanted_family
 from segment_engine.language.limits import MAX_DEPTH, too_deep
 from segment_engine.language.query_builder_values import QueryValues
-from segment_engine.language.query_builder_write import CONSTANTS, write
+from segment_engine.language.query_builder_write import AUDIENCE, CONSTANTS, write
 from segment_engine.operators.row import Operator, Shape
 from segment_engine.operators.table import TABLE
 from segment_engine.values.paths import quote
@@ -34,6 +34,7 @@ _OPERATORS = {
     for negated, names in ((False, row.json), (True, row.json_negated))
     for name in names
 }
+_AUDIENCE_OPERATORS = {IN.json[0]: False, IN.json_negated[0]: True}
 _RULE_KEYS = ("field", "operator", "value", "valueSource", "ignoreCase")
 _GROUP_KEYS = ("combinator", "rules", "not")
 _LIGHTEST = len('{"field":"a","operator":"<","value":1}')
@@ -124,6 +125,8 @@ class _Reader(QueryValues):
         self._check_keys(node, _RULE_KEYS, _GROUP_KEYS, "rule", at)
         if node.get("field") in tuple(CONSTANTS):
             return self._constant_rule(node, at)
+        if node.get("field") == AUDIENCE:
+            return self._audience_rule(node, at)
         if node.get("match") is not None:
             self.shape("`match` is not known here; ask lists with `contains`", at.at("match"))
         left = self.named(node.get("field"), at.at("field"), "field")
@@ -137,15 +140,15 @@ class _Reader(QueryValues):
             return faulty(at)
         return self.build.predicate(op, [left, *rights], at, negated=negated, ignoring_case=folds)
 
+    def _audience_rule(self, node: Mapping[str, Any], at: Pointer) -> Expr:
+        given = node.get("value")
+        keys = given if isinstance(given, list | tuple) else [given]
+        return self.audiences(node.get("operator"), _AUDIENCE_OPERATORS, keys, at, "value")
+
     def _constant_rule(self, node: Mapping[str, Any], at: Pointer) -> Expr:
         name, value = node["field"], node.get("value")
-        if name in self.schema.specs:
-            self.log.error(
-                "ambiguous-field",
-                f"`{name}` is a rule of its own, and a field is called so",
-                at.at("field"),
-                help=f'the field is written "`{name}`", in backticks',
-            )
+        if self.ambiguous(name, at.at("field")):
+            pass
         elif node.get("operator") != "=" or not isinstance(value, bool):
             self.shape(f"`{name}` wants the operator = and the value true", at)
         return Constant(CONSTANTS[name] is value, TRUTH, at)

@@ -17,7 +17,10 @@ Piece = dict[str, Any]
 CONSTANTS = {"true": True, "false": False}
 """Fields of the rows that stand for the rules `true` and `false`."""
 
-_NOT = operator("not")
+AUDIENCE = "audience"
+"""The field of the rows that ask for membership; their operator is that of a list."""
+
+_NOT, _IN = operator("not"), operator("in")
 
 
 def write(expr: Expr) -> dict[str, Any]:
@@ -52,6 +55,8 @@ def _rule(field: str, name: str, value: Any) -> Piece:
 
 
 def _negation(inner: Expr, piece: Piece) -> Piece:
+    if isinstance(inner, Call) and inner.op.shape is Shape.AUDIENCE:
+        return piece | {"operator": _IN.json_negated[0]}
     if isinstance(inner, Call) and inner.op.json_negated:
         return piece | {"operator": inner.op.json_negated[0]}
     if piece.get("not") is False:
@@ -61,6 +66,8 @@ def _negation(inner: Expr, piece: Piece) -> Piece:
 
 def _predicate(call: Call) -> Piece:
     left, *rights = call.args
+    if call.op.shape is Shape.AUDIENCE:
+        return _rule(AUDIENCE, _IN.json[0], literal(left, left))
     fixed = all(isinstance(right, Constant) for right in rights)
     values = [literal(right, left) if fixed else operand(right) for right in rights]
     several = call.op.shape is Shape.BETWEEN
@@ -76,7 +83,7 @@ def _predicate(call: Call) -> Piece:
 def operand(expr: Expr) -> str:
     """The value as its JSON names it: by its name in the schema, or by its text."""
     if isinstance(expr, Field) and expr.declared and expr.name not in CONSTANTS:
-        return expr.name
+        return f"`{AUDIENCE}`" if expr.name == AUDIENCE else expr.name
     # A field may be called `2026-01`: in brackets a literal is no name of the schema.
     return f"({spell(expr)})" if isinstance(expr, Constant) else spell(expr)
 

@@ -14,6 +14,7 @@ from segment_engine.diagnostics.spans import Pointer
 from segment_engine.expression.build import (
     AND,
     EXISTS,
+    IN,
     MAX_PREDICATES,
     MAX_VALUES,
     OR,
@@ -24,6 +25,7 @@ from segment_engine.expression.nodes import Constant, Expr
 from segment_engine.expression.schema import Schema
 from segment_engine.language.json_text import WHOLE
 from segment_engine.language.json_values import ValueReader, faulty, read_whole, wanted_family
+from segment_engine.language.query_builder_write import AUDIENCE
 from segment_engine.language.rows_write import write
 from segment_engine.operators.row import Operator, Shape
 from segment_engine.operators.table import TABLE
@@ -54,6 +56,7 @@ def _meanings() -> dict[str, list[Meaning]]:
 
 
 _OPERATORS = _meanings()
+_AUDIENCE_OPERATORS = {IN.api: False, IN.api_negated: True}
 
 
 def read(rows: Sequence[Mapping[str, Any]] | str, schema: Schema, log: Log) -> Expr | None:
@@ -133,6 +136,10 @@ class _Reader(ValueReader):
     # ---- predicates
 
     def _predicate(self, row: Mapping[str, Any], at: Pointer) -> Expr:
+        if row.get("field") == AUDIENCE:
+            values = row.get("values", ())
+            keys = values if isinstance(values, list | tuple) else [values]
+            return self.audiences(row.get("operator"), _AUDIENCE_OPERATORS, keys, at, "values")
         left = self.named(row.get("field"), at.at("field"), "field")
         found = self.operator(row.get("operator"), _OPERATORS, at.at("operator"))
         values, place = row.get("values", ()), at.at("values")

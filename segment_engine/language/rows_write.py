@@ -3,10 +3,10 @@
 from typing import Any
 
 from segment_engine.diagnostics.diagnostic import Log
-from segment_engine.expression.build import AND, NOT, OR
+from segment_engine.expression.build import AND, IN, NOT, OR
 from segment_engine.expression.nodes import Call, Constant, Expr
 from segment_engine.expression.spelling import spell
-from segment_engine.language.query_builder_write import literal, operand
+from segment_engine.language.query_builder_write import AUDIENCE, literal, operand
 from segment_engine.operators.row import Operator, Shape
 
 Row = dict[str, Any]
@@ -67,6 +67,9 @@ def _row(part: Expr) -> Row:
         within = "`not` of anything but one condition" if part.op is NOT else "`and` inside `or`"
         raise _Unsaid(within)
     left, *rights = call.args
+    if call.op.shape is Shape.AUDIENCE:
+        name = IN.api if part is call else IN.api_negated
+        return {"field": AUDIENCE, "operator": name, "values": [literal(left, left)]}
     return {
         "field": operand(left),
         "operator": _name(call, negated=part is not call),

@@ -11,6 +11,7 @@ from segment_engine.language.misspellings import TERMINALS, WORDS
 from segment_engine.operators.row import Shape
 from segment_engine.operators.table import spelled
 from segment_engine.values.moments import UNITS
+from segment_engine.values.paths import quote
 
 _SPELLED = spelled(*TERMINALS)
 _PLAIN = [word for word in _SPELLED if not word.startswith("not ")]
@@ -159,6 +160,8 @@ def unexpected(text: str, kind: str, start: int, end: int, expected: set[str]) -
 
 
 def _wanted(expected: set[str]) -> str:
+    if expected == {"STRING"}:
+        return "the key of an audience in quotes was expected"
     if expected & _OPERATORS:
         last = "`or` or `)`" if "RPAR" in expected else "or `or`"
         return f"an operator, `and`{',' if 'RPAR' in expected else ''} {last} was expected"
@@ -187,6 +190,8 @@ def _fixes(found: _Found) -> tuple[Fix, ...]:
     """`phone not exists`, `email not = "x"` and `.5`: what was meant is certain."""
     if found.kind == "DOTKEY" and found.wants_value and found.word[1:].isdigit():
         return (Fix(Span(found.start, found.end), f"0{found.word}"),)
+    if found.kind == "NAME" and found.expected == {"STRING"}:
+        return (Fix(Span(found.start, found.end), quote(found.word)),)
     word = " ".join(found.word.lower().split())
     negation = re.search(r"(?i)(?<!\w)not\s*\Z", found.before)
     if negation is None or found.wants_value or word not in _NEGATED:
@@ -209,8 +214,16 @@ def _near(found: _Found) -> tuple[str, ...]:
 
 
 def _help(found: _Found) -> str | None:
-    advisers = (_on_words, _on_signs, _on_numbers, _on_what_is_missing)
+    advisers = (_on_audiences, _on_words, _on_signs, _on_numbers, _on_what_is_missing)
     return next((help for adviser in advisers if (help := adviser(found))), None)
+
+
+def _on_audiences(found: _Found) -> str | None:
+    if found.kind == "AUDIENCE":
+        return "it asks for the consumer itself, so no value stands before it"
+    if found.kind == "LPAR" and found.expected == {"STRING"}:
+        return 'write one audience at a time: `in audience "a" or in audience "b"`'
+    return None
 
 
 def _on_words(found: _Found) -> str | None:

@@ -21,6 +21,7 @@ class Shape(Enum):
     PREFIX = "anniversary of x"
     FUNCTION = "year(x)"
     ARITHMETIC = "x + 1"
+    AUDIENCE = 'in audience "x"'
     HIDDEN = "never written: other rows are resolved or bound to it"
 
 

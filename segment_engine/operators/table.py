@@ -4,6 +4,7 @@ import copyreg
 
 from segment_engine.operators import (
     arithmetic,
+    audiences,
     comparison,
     lists,
     logic,
@@ -15,7 +16,7 @@ from segment_engine.operators.row import Operator, Shape
 
 TABLE: dict[str, Operator] = {
     row.name: row
-    for family in (logic, comparison, presence, texts, lists, times, arithmetic)
+    for family in (logic, comparison, presence, texts, lists, times, arithmetic, audiences)
     for row in family.ROWS
 }
 

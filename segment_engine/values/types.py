@@ -36,6 +36,7 @@ ANNIVERSARY = Type("anniversary", "anniversary")
 DURATION = Type("duration", "duration")
 PATTERN = Type("pattern", "pattern")
 NULL = Type("null", "null")
+AUDIENCE = Type("audience", "audience")
 FAULTY = Type("faulty", "faulty")
 """The type of what was already reported: it meets everything, so one mistake is told once."""
 
@@ -43,7 +44,7 @@ _ALL = {
     type.name: type
     for type in (
         *(TEXT, NUMBER, CURRENCY, BOOLEAN, DATE, DATETIME, ANY),
-        *(TRUTH, ANNIVERSARY, DURATION, PATTERN, NULL, FAULTY),
+        *(TRUTH, ANNIVERSARY, DURATION, PATTERN, NULL, AUDIENCE, FAULTY),
     )
 }
 SCALARS = {type.name: type for type in (TEXT, NUMBER, CURRENCY, BOOLEAN, DATE, DATETIME)}

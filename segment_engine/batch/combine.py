@@ -1,0 +1,86 @@
+"""Rules that refer to audiences: what an engine finds, joined with the members of those.
+
+An engine is asked for each largest part without a reference, once; `and`, `or`, `not` around the
+parts are intersection, union and complement of ids.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from segment_engine.backends.sources import Source
+from segment_engine.errors import RunError
+from segment_engine.expression.nodes import Call, Constant, Expr, fold
+from segment_engine.expression.references import condition_of, references
+from segment_engine.expression.resolve import AND, IN_AUDIENCE, NOT, OR, TRUE
+from segment_engine.values.moments import Clock
+
+if TYPE_CHECKING:
+    from segment_engine.engine import Rule
+
+Ids = frozenset[Any]
+Part = Ids | Expr
+"""Ids that were found, or a part without references that the engine has not been asked for yet."""
+
+
+class Combiner:
+    """One source at one instant on one engine: the members of rules, references and all."""
+
+    def __init__(self, run: Any, clock: Clock, source: Source, id_column: str) -> None:
+        self._run, self._clock, self._source, self._id = run, clock, source, id_column
+        self._everybody: Ids | None = None
+
+    def members(self, rule: "Rule", known: Mapping[str, Collection[Any]]) -> list[Any]:
+        """The sorted ids; `known` are those of the audiences that the rule refers to."""
+        if not references(rule.expression):
+            found: list[Any] = self._run.members(rule, self._clock, self._source, self._id)
+            return found
+        whole = fold(rule.expression, lambda node, parts: self._node(rule, node, parts, known))
+        return sorted(self._ids(rule, whole))
+
+    def held(self, key: str, ids: Collection[Any], rule: "Rule") -> Ids:
+        """The ids of a list that are consumers; RunError where they are of another type."""
+        everybody = self.everybody(rule)
+        kinds, wanted = {type(i) for i in ids}, {type(i) for i in everybody}
+        if kinds and wanted and not kinds & wanted:
+            names = [" or ".join(sorted(k.__name__ for k in some)) for some in (kinds, wanted)]
+            raise RunError(
+                f"the ids of audience {key!r} are {names[0]}, the consumers' {names[1]}"
+            )
+        return everybody.intersection(ids)
+
+    def everybody(self, rule: "Rule") -> Ids:
+        """The ids of all consumers."""
+        if self._everybody is None:
+            self._everybody = self._ask(rule, TRUE)
+        return self._everybody
+
+    def _node(
+        self, rule: "Rule", node: Expr, parts: tuple[Part, ...], known: Mapping[str, Any]
+    ) -> Part:
+        if not isinstance(node, Call):
+            return node
+        if node.op is IN_AUDIENCE:
+            (key,) = node.args
+            assert isinstance(key, Constant)
+            return self.held(key.value, condition_of(key.value, known), rule)
+        if not any(isinstance(part, frozenset) for part in parts):
+            return node
+        if node.op is NOT:
+            return self.everybody(rule) - self._ids(rule, parts[0])
+        return self._joined(rule, node.op is AND, parts)
+
+    def _joined(self, rule: "Rule", every: bool, parts: Iterable[Part]) -> Ids:
+        found = [part for part in parts if isinstance(part, frozenset)]
+        asked = tuple(part for part in parts if not isinstance(part, frozenset))
+        if asked:
+            op = AND if every else OR
+            together = Call(op, asked, op.gives) if len(asked) > 1 else asked[0]
+            found.append(self._ask(rule, together))
+        return frozenset.intersection(*found) if every else frozenset.union(*found)
+
+    def _ids(self, rule: "Rule", part: Part) -> Ids:
+        return part if isinstance(part, frozenset) else self._ask(rule, part)
+
+    def _ask(self, rule: "Rule", part: Expr) -> Ids:
+        piece = type(rule)(rule.engine, part, "")
+        return frozenset(self._run.members(piece, self._clock, self._source, self._id))
