@@ -23,6 +23,7 @@ from segment_engine.values.moments import Clock
 if TYPE_CHECKING:
     import polars
 
+    from segment_engine.backends.preview import Preview
     from segment_engine.batch.memberships import Memberships
 
 AsOf = datetime | str | None
@@ -221,6 +222,24 @@ class Rule:
         run = part(_checked(engine))
         run.check_ids(opened, id_column)
         found: int = run.count(self, self._engine.clock(as_of), opened)
+        return found
+
+    def preview(
+        self,
+        source: Any,
+        as_of: AsOf = None,
+        first: int = 5,
+        id_column: str = "id",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "Preview":
+        """The members' number and share, the `first` of them, and how they differ from everybody.
+
+        The profile covers every field of the schema that the source has; DuckDB makes it.
+        `progress(done, total)` is called after each field. Raises as `members` does.
+        """
+        found: Preview = part("preview").preview(
+            self, self._engine.clock(as_of), source, first, id_column, progress
+        )
         return found
 
     def _predicate(self, as_of: AsOf) -> Callable[[Mapping[str, Any]], bool]:

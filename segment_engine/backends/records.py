@@ -33,8 +33,16 @@ def to_predicate(resolved: Expr, columns: Columns | None = None) -> Callable[[Co
 
     `columns` tells which columns hold 32-bit floats, against which literals are rounded.
     """
-    evaluate: Evaluate = fold(resolved, lambda node, args: _compile(node, args, columns))
+    evaluate = to_value(resolved, columns)
     return lambda consumer: bool(evaluate(consumer))
+
+
+def to_value(resolved: Expr, columns: Columns | None = None) -> Evaluate:
+    """A function from a consumer to the value of the expression; None where it is missing.
+
+    An instant is in microseconds since 1970.
+    """
+    return fold(resolved, lambda node, args: _compile(node, args, columns))
 
 
 def _compile(node: Expr, args: tuple[Evaluate, ...], columns: Columns | None) -> Evaluate:

@@ -80,6 +80,7 @@ class TextSource(ArrowSource):
     def __init__(
         self, describe: str, files: Sequence[TextFile], types: Types, wanted: Wanted
     ) -> None:
+        self.in_json = isinstance(files[0], NdjsonFile)
         names = _joined_columns(files, types)
         # Without any column the number of rows would be lost.
         read = [name for name in names if wanted is None or name in wanted] or names[:1]
