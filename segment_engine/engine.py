@@ -94,14 +94,22 @@ class Engine:
         as_of: AsOf = None,
         engine: str = "duckdb",
         id_column: str = "id",
+        progress: Callable[[int, int], None] | None = None,
     ) -> "Memberships":
         """The members of many audiences at one instant.
 
         A rule that is wrong, or reads what the source lacks, is reported in `.failed` and does
-        not stop the others. Raises SourceError where the source or its ids cannot be read.
+        not stop the others. `progress(done, total)` is called after each. Raises SourceError where
+        the source or its ids cannot be read.
         """
         return part("batch").materialize(  # type: ignore[no-any-return]
-            self, rules, source, as_of=as_of, engine_name=engine, id_column=id_column
+            self,
+            rules,
+            source,
+            as_of=as_of,
+            engine_name=engine,
+            id_column=id_column,
+            progress=progress,
         )
 
     def clock(self, as_of: AsOf = None) -> Clock:

@@ -1,6 +1,6 @@
 """A run: every audience's members at one instant, one broken rule never stopping the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ def materialize(
     as_of: "AsOf",
     engine_name: str,
     id_column: str,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Memberships:
     """As `Engine.materialize`."""
     if engine_name not in ENGINES:
@@ -34,11 +35,13 @@ def materialize(
     run = part(engine_name)
     run.check_ids(opened, id_column)
     members: dict[str, list[Any]] = {}
-    for key, rule in checked.items():
+    for done, (key, rule) in enumerate(checked.items(), 1):
         try:
             members[key] = run.members(rule, clock, opened, id_column)
         except SegmentError as fault:
             failed[key] = fault
+        if progress:
+            progress(done, len(checked))
     in_order = {key: failed[key] for key in rules if key in failed}
     return Memberships(members, in_order, _id_type(opened, id_column))
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -91,6 +91,11 @@ class Inferred:
         """The schema as a file, with what was seen as comments; `Schema.from_yaml` reads it."""
         return "\n".join([*self._heading(), *schema_lines(self), ""])
 
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, paths and columns left out as plain values, ready for `json.dumps`."""
+        told = asdict(self)
+        return {key: told[key] for key in ("fields", "paths", "left_out")}
+
     def _heading(self) -> Iterator[str]:
         some = "all" if self.sampled == self.rows else f"{self.sampled:,} of"
         yield f"# Proposed for {_one_line(self.describe)} from {some} {self.rows:,} consumers."
@@ -149,7 +154,8 @@ def scalar(text: str) -> str:
     words = text.split(" ")
     if all(map(_PLAIN.fullmatch, words)) and yaml.safe_load(text) == text:
         return text
-    dumped: str = yaml.safe_dump(text, default_style='"', allow_unicode=True, width=float("inf"))
+    style = "'" if text.isprintable() and '"' in text else '"'
+    dumped: str = yaml.safe_dump(text, default_style=style, allow_unicode=True, width=float("inf"))
     return dumped.removesuffix("\n")
 
 

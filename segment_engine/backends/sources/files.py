@@ -82,6 +82,8 @@ class TextSource(ArrowSource):
     ) -> None:
         self.in_json = isinstance(files[0], NdjsonFile)
         names = _joined_columns(files, types)
+        if not names:
+            raise SourceError(f"{describe} is empty: it has neither a line nor a column")
         # Without any column the number of rows would be lost.
         read = [name for name in names if wanted is None or name in wanted] or names[:1]
         tables = [file.table(types, read) for file in files]
