@@ -38,7 +38,7 @@ app = typer.Typer(
 )
 schemas = typer.Typer(
     name="schema",
-    help="Show, propose and check schemas: the fields that rules may name, and their types.",
+    help="Show, propose and check schemas.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

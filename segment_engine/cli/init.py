@@ -46,11 +46,11 @@ def init(
     sample: Sample = SAMPLE,
     as_json: AsJson = False,
 ) -> int:
-    """Begin a catalog of audiences from a file that nobody prepared.
+    """Begin a catalog of audiences from a file.
 
-    OUT gets a schema, proposed from the columns and a sample of the values, and up to six
-    audiences to begin with, each of which keeps some consumers and not all. What was seen stands
-    in comments, but no value of any consumer except frequent ones. A file that is there stays.
+    Nobody has to have prepared it. OUT gets a schema, proposed from the columns and a sample of
+    the values with what was seen in comments, and up to six audiences to begin with: everyone, and
+    such as keep some consumers and not all. A file that is there stays as it is.
 
     \b
     Examples:

@@ -1,5 +1,7 @@
 """The command that looks at the members of one rule: preview."""
 
+from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +21,7 @@ from segment_engine.cli.output import say, say_json, show_table
 from segment_engine.cli.progress import progress
 from segment_engine.cli.rules import checked_rule
 from segment_engine.expression.inferred import percent
+from segment_engine.values.numbers import plain
 
 if TYPE_CHECKING:
     from segment_engine.backends.preview import Preview
@@ -40,12 +43,12 @@ def preview(
     schema: SchemaFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Show how many consumers a rule keeps, who they are, and how they differ from everybody.
+    """Show the members of a rule beside everybody.
 
-    The first members by id come with the fields that the rule reads. Then, for each field of the
-    schema that the consumers have, the share filled and lowest, median and highest value (numbers,
-    times) or the most frequent ones (booleans, texts with at most 20 different values), of the
-    members beside everybody.
+    How many there are, and the first of them by id with the fields that the rule reads. Then, for
+    each field of the schema that the consumers have: the share filled, and the lowest, median and
+    highest value (numbers, times) or the most frequent ones (booleans, and texts of at most 20
+    different values).
 
     \b
     Example:
@@ -96,4 +99,7 @@ def _figures(figures: "Figures") -> str:
 def _told(value: Any) -> str:
     if value is None:
         return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    exact = isinstance(value, int | float | Decimal) and isfinite(value)
+    return plain(Decimal(str(value))) if exact else str(value)

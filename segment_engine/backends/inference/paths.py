@@ -15,8 +15,10 @@ from segment_engine.backends.inference.kinds import (
     shares,
     spelt,
 )
+from segment_engine.expression.column_names import tells_money
 from segment_engine.expression.inferred import InferredPath
 from segment_engine.values.paths import Steps, spell_name
+from segment_engine.values.types import CURRENCY, NUMBER
 
 MANY_KEYS = 100
 """An object with more different keys is a map from data: its keys are no paths to declare."""
@@ -80,6 +82,8 @@ def _told(places: Mapping[Steps, _Place]) -> Iterator[tuple[Steps, _Place]]:
 def _path(root: str, steps: Steps, place: _Place, consumers: int) -> InferredPath:
     name = spell_name(root, steps)
     kind = one_type(place.values) if _declarable(name) else None
+    if kind is NUMBER and tells_money(str(steps[-1])):
+        kind = CURRENCY
     seen = shares(Counter(_seen(value) for value in place.values))
     if len(place.children) > MANY_KEYS:
         seen = {f"object of more than {MANY_KEYS} different keys": 1.0}
