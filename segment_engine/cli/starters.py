@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST = 6
 _SPANS = (90, 30, 180, 365, 7)
+_NEARLY_ALL = 0.9
 _TELLING = (
     {"last", "latest", "recent"},
     {"order", "ordered", "purchase", "seen", "active", "visit", "login"},
@@ -70,7 +71,9 @@ class Starters:
             for field in self.everybody.profile
             if field.type == kind and _is_shared(field, self.everybody.total)
         ]
-        return sorted(found, key=lambda field: -field.everybody.filled)
+        return sorted(
+            found, key=lambda f: (f.everybody.top[0][1] > _NEARLY_ALL, -f.everybody.filled)
+        )
 
     def _telling(self, group: Iterator[list[Starter]], said: set[str]) -> list[Starter]:
         for tried in group:
