@@ -94,9 +94,7 @@ def _identifying(found: "Inferred", opened: Any, given: str | None) -> str:
         wanted = given or _ID
         if wanted in opened.columns and _unique(found, opened, [wanted]):
             return wanted
-        known = wanted in opened.columns
-        why = "has missing or repeated values" if known else "is no column"
-        reason = f"{wanted!r} {why}"
+        reason = f"{wanted!r} {_why_not(opened, wanted)}"
     else:
         reason = f"there is no column {_ID!r}"
     candidates = _candidates(found, opened)
@@ -106,6 +104,12 @@ def _identifying(found: "Inferred", opened: Any, given: str | None) -> str:
             f"{reason}; name the one that identifies a consumer with --id-column: {named}"
         )
     raise RunError(f"{reason}, and no column has a value for every consumer that none other has")
+
+
+def _why_not(opened: Any, wanted: str) -> str:
+    if wanted not in opened.columns:
+        return "is no column"
+    return "has missing or repeated values" if wanted in opened.read else "cannot be used"
 
 
 def _candidates(found: "Inferred", opened: Any) -> list[str]:

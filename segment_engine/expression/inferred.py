@@ -11,7 +11,7 @@ import yaml
 from segment_engine.errors import SourceError
 from segment_engine.expression.schema import Schema
 
-_PLAIN = re.compile(r"[^\W\d][\w.]*")
+_PLAIN = re.compile(r"[^\W\d][\w.]*(?: [\w.<>=%]+)*")
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _FEW = 10
 """A comment names no more paths than so many that nothing is declared for."""
@@ -151,8 +151,7 @@ def _spelt(entry: Any) -> str:
 
 def scalar(text: str) -> str:
     """A text in YAML, on one line, that no reader takes for anything but a text."""
-    words = text.split(" ")
-    if all(map(_PLAIN.fullmatch, words)) and yaml.safe_load(text) == text:
+    if _PLAIN.fullmatch(text) and yaml.safe_load(text) == text:
         return text
     style = "'" if text.isprintable() and '"' in text else '"'
     dumped: str = yaml.safe_dump(text, default_style=style, allow_unicode=True, width=float("inf"))

@@ -137,7 +137,7 @@ def _of_cells(column: str, texts: Sequence[str]) -> Proposal:
         weaker = ("text",) if name is None else ("any", "text")
         return Proposal(name or "any", "every value seen is JSON", weaker)
     if name is None or name == "text":
-        return Proposal("text", "no other type covers all values seen")
+        return Proposal("text", "read as text")
     if name == "number":
         if word := tells_label(column):
             return Proposal("text", f"its name says {word!r}, and nobody calculates with that")
