@@ -147,6 +147,8 @@ def test_ndjson_tells_numbers_from_texts(tmp_path: Path) -> None:
         "both": "any", "code": "text", "day": "date", "id": "number", "m": "any",
         "m.x": "number", "tags": "list of text",
     }  # fmt: skip
+    fields = {field.name: field for field in found.fields}
+    assert (fields["code"].examples, fields["code"].distinct) == (("5", "6"), 2)
     assert Engine(found.schema).rule('both = 5 and code = "5"').members(path) == [1]
 
 

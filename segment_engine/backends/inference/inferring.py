@@ -115,11 +115,17 @@ class _Inference:
             return str(physical)
         if column not in self.values:
             return f"{physical}, which no field can have"
-        in_json = isinstance(self.opened, TextSource) and self.opened.in_json
-        stored = None if in_json or isinstance(self.opened, TextSource | RowsSource) else physical
-        values = self._documents(column) if in_json else self.values[column]
-        cells = isinstance(self.opened, TextSource) and not in_json
-        return proposed(column, stored, values, cells=cells, json=in_json)
+        stored = None if isinstance(self.opened, TextSource | RowsSource) else physical
+        cells = isinstance(self.opened, TextSource) and not self._in_json
+        return proposed(column, stored, self._seen(column), cells=cells, json=self._in_json)
+
+    @property
+    def _in_json(self) -> bool:
+        return isinstance(self.opened, TextSource) and self.opened.in_json
+
+    def _seen(self, column: str) -> Sequence[Any]:
+        """The values looked at; of NDJSON what the JSON says."""
+        return self._documents(column) if self._in_json else self.values[column]
 
     def _documents(self, column: str) -> list[Any]:
         return [decode(v) if isinstance(v, str) else v for v in self.values[column]]
@@ -150,12 +156,12 @@ class _Inference:
         self, column: str, proposal: Proposal, taken: Sequence[str], position: int
     ) -> Iterator[InferredField]:
         name = field_name(column, taken, position)
-        values = [value for value in self.values[column] if is_filled(value)]
+        values = [value for value in self._seen(column) if is_filled(value)]
         filled = len(values) / max(1, len(self.values[column]))
         scalar = proposal.type != "any" and not proposal.type.startswith("list of ")
         common = Counter(map(spelt, values if scalar else ()))
         examples = tuple(text for text, _ in common.most_common(_EXAMPLES))
-        distinct = len(common) if scalar else None
+        distinct = len(set(values)) if scalar else None
         made = InferredField(name, column, proposal.type, filled, distinct, examples, proposal.why)
         if not proposal.within_text:
             yield made
