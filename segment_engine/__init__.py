@@ -7,6 +7,7 @@ True
 """
 
 from segment_engine.diagnostics.diagnostic import Diagnostic, Fix
+from segment_engine.discovery import infer_schema
 from segment_engine.engine import Engine, Rule
 from segment_engine.errors import (
     OutputError,
@@ -32,4 +33,5 @@ __all__ = [
     "SchemaError",
     "SegmentError",
     "SourceError",
+    "infer_schema",
 ]

@@ -24,6 +24,7 @@ from segment_engine.values.moments import Clock
 if TYPE_CHECKING:
     import polars
 
+    from segment_engine.backends.preview import Preview
     from segment_engine.batch.memberships import Memberships
 
 AsOf = datetime | str | None
@@ -103,14 +104,15 @@ class Engine:
         engine: str = "duckdb",
         id_column: str = "id",
         lists: Mapping[str, Collection[Any]] | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> "Memberships":
         """The members of many audiences at one instant.
 
         Rules may refer to one another by key, and to `lists`, static audiences as collections of
         ids, which are part of the result as far as they are consumers. A rule that is wrong,
         reads what the source lacks, or refers to an audience that is unknown, failed or itself
-        is reported in `.failed` and does not stop the others. Raises SourceError where the
-        source or its ids cannot be read.
+        is reported in `.failed` and does not stop the others. `progress(done, total)` is called
+        after each. Raises SourceError where the source or its ids cannot be read.
         """
         return part("batch").materialize(  # type: ignore[no-any-return]
             self,
@@ -120,6 +122,7 @@ class Engine:
             engine_name=engine,
             id_column=id_column,
             lists=lists or {},
+            progress=progress,
         )
 
     def clock(self, as_of: AsOf = None) -> Clock:
@@ -319,6 +322,24 @@ class Rule:
         run = part(_checked(engine))
         run.check_ids(opened, id_column)
         found: int = run.count(self, self._engine.clock(as_of), opened)
+        return found
+
+    def preview(
+        self,
+        source: Any,
+        as_of: AsOf = None,
+        first: int = 5,
+        id_column: str = "id",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "Preview":
+        """The members' number and share, the `first` of them, and how they differ from everybody.
+
+        The profile covers every field of the schema that the source has; DuckDB makes it.
+        `progress(done, total)` is called after each field. Raises as `members` does.
+        """
+        found: Preview = part("preview").preview(
+            self, self._engine.clock(as_of), source, first, id_column, progress
+        )
         return found
 
     def _predicate(self, as_of: AsOf) -> Callable[[Mapping[str, Any]], bool]:

@@ -10,6 +10,9 @@ _MODULES = {
     "polars": "segment_engine.backends.polars_engine",
     "records": "segment_engine.backends.records_engine",
     "sources": "segment_engine.backends.sources",
+    "fitting": "segment_engine.backends.sources.fitting",
+    "inference": "segment_engine.backends.inference",
+    "preview": "segment_engine.backends.preview",
     "batch": "segment_engine.batch.materialize",
     "publish": "segment_engine.batch.publish",
 }

@@ -31,6 +31,7 @@ DOCUMENTS = ("README.md", "grammar/README.md", "tests/README.md")
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.M | re.S)
 PIPED = re.compile(r"(?:echo '(?P<input>.*)' \| )?segment-engine (?P<arguments>.*)")
 TARGETS = re.findall(r"^(\w+)(?: \w+)*:", (ROOT / "Makefile").read_text("utf-8"), re.M)
+GROUPS = [group for group in app.registered_groups if group.typer_instance is not None]
 RUN_ELSEWHERE = {"rule", "rules", "json"}
 
 
@@ -192,9 +193,14 @@ def test_every_block_is_of_a_kind_that_runs() -> None:
 
 def test_every_command_is_shown() -> None:
     lines = [command for block in CONSOLES for command, _ in commands(block.content)]
-    shown = {name for line in lines for name in re.findall(r"segment-engine (\w+)", line)}
-    bodies = [command.callback for command in app.registered_commands]
-    assert shown == {body.__name__ for body in bodies if body is not None}
+    shown = {words for line in lines for words in re.findall(r"segment-engine (.*)", line)}
+    groups = {f"{group.typer_instance.info.name} ": group.typer_instance for group in GROUPS}
+    for before, group in {"": app, **groups}.items():
+        bodies = [command.callback for command in group.registered_commands]
+        names = [before + body.__name__ for body in bodies if body is not None]
+        assert [
+            name for name in names if not any(f"{w} ".startswith(f"{name} ") for w in shown)
+        ] == []
 
 
 def test_every_test_is_in_the_table() -> None:

@@ -27,7 +27,7 @@ MODULES = dict.fromkeys(
 
 ORDER = (
     *("values", "operators", "diagnostics", "errors", "expression", "language", "backends"),
-    *("batch", "parts", "engine", "testing", "cli"),
+    *("batch", "parts", "engine", "discovery", "testing", "cli"),
 )
 """A room imports from its own and from rooms before it. `parts` names modules as text."""
 

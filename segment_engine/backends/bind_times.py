@@ -34,7 +34,7 @@ def in_window(x: Expr, window: Window) -> Expr:
     """A time inside the window."""
     if isinstance(x, Reading) and isinstance(x.stored, Stamp | Day):
         return _ranged("in_range", x.as_form("value"), window, x.stored)
-    instant, day = _times(x)
+    instant, day = instant_and_day(x)
     return any_of(
         _within(instant, window.start, window.end), _within(day, window.first, window.last)
     )
@@ -60,7 +60,7 @@ def _in_unit(instant: int, unit: str) -> int:
     return min(max(at, _NANO_LOW), _NANO_END) if unit == "ns" else at
 
 
-def _times(x: Expr) -> tuple[Expr | None, Expr | None]:
+def instant_and_day(x: Expr) -> tuple[Expr | None, Expr | None]:
     """The instant and the day that may be stored; each consumer has at most one."""
     if isinstance(x, Call):
         return make("iso_instant", x.args[0]), make("iso_day", x.args[0])
@@ -78,7 +78,7 @@ def ordered(op: Operator, order: Call) -> Expr:
     """Two times of the consumer: instants by instant, else local days."""
     x, y, zone = order.args
     assert isinstance(zone, Constant)
-    (instant_x, day_x), (instant_y, day_y) = _times(x), _times(y)
+    (instant_x, day_x), (instant_y, day_y) = instant_and_day(x), instant_and_day(y)
     at = Value(zone.value, None)
     return any_of(
         _compared(op, instant_x, instant_y),
@@ -98,7 +98,7 @@ def _day_of(instant: Expr | None, zone: Value) -> Expr | None:
 
 def local_day(x: Expr, zone: Value) -> Expr:
     """The number of the local day of a time."""
-    instant, day = _times(x)
+    instant, day = instant_and_day(x)
     found = [item for item in (day, _day_of(instant, zone)) if item is not None]
     if not found:
         return MISSING
@@ -107,7 +107,7 @@ def local_day(x: Expr, zone: Value) -> Expr:
 
 def local_hour(x: Expr, zone: Value) -> Expr:
     """The local hour of a time; a day has none."""
-    instant, _ = _times(x)
+    instant, _ = instant_and_day(x)
     return MISSING if instant is None else make("local_hour", instant, zone)
 
 

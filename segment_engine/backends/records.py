@@ -37,9 +37,19 @@ def to_predicate(
     `columns` tells which columns hold 32-bit floats, against which literals are rounded;
     `members` says of a consumer whether it is in the audiences that the rule refers to.
     """
-    known = members or {}
-    evaluate: Evaluate = fold(resolved, lambda node, args: _compile(node, args, columns, known))
+    evaluate = to_value(resolved, columns, members)
     return lambda consumer: bool(evaluate(consumer))
+
+
+def to_value(
+    resolved: Expr, columns: Columns | None = None, members: Members | None = None
+) -> Evaluate:
+    """A function from a consumer to the value of the expression; None where it is missing.
+
+    An instant is in microseconds since 1970.
+    """
+    known = members or {}
+    return fold(resolved, lambda node, args: _compile(node, args, columns, known))
 
 
 def _compile(

@@ -43,9 +43,7 @@ class Combiner:
         kinds, wanted = {type(i) for i in ids}, {type(i) for i in everybody}
         if kinds and wanted and not kinds & wanted:
             names = [" or ".join(sorted(k.__name__ for k in some)) for some in (kinds, wanted)]
-            raise RunError(
-                f"the ids of audience {key!r} are {names[0]}, the consumers' {names[1]}"
-            )
+            raise RunError(f"the ids of audience {key!r} are {names[0]}, the consumers' {names[1]}")
         return everybody.intersection(ids)
 
     def everybody(self, rule: "Rule") -> Ids:

@@ -1,6 +1,6 @@
 """A run: every audience's members at one instant, one broken rule never stopping the rest."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ def materialize(
     id_column: str,
     lists: Mapping[str, Collection[Any]],
     failed: Mapping[str, SegmentError] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Memberships:
     """As `Engine.materialize`; `failed` are audiences that are known to have failed before."""
     if engine_name not in ENGINES:
@@ -56,7 +57,7 @@ def materialize(
     run = part(engine_name)
     run.check_ids(opened, id_column)
     made = _Run(checked, broken | dict(failed or {}))
-    made.compute(Combiner(run, clock, opened, id_column), engine, lists)
+    made.compute(Combiner(run, clock, opened, id_column), engine, lists, progress)
     keys = [*rules, *(key for key in (*lists, *(failed or {})) if key not in rules)]
     return Memberships(
         {key: made.members[key] for key in keys if key in made.members},
@@ -74,7 +75,11 @@ class _Run:
         self.members: dict[str, list[Any]] = {}
 
     def compute(
-        self, combiner: Combiner, engine: "Engine", lists: Mapping[str, Collection[Any]]
+        self,
+        combiner: Combiner,
+        engine: "Engine",
+        lists: Mapping[str, Collection[Any]],
+        progress: Callable[[int, int], None] | None,
     ) -> None:
         """All of them, those referred to first."""
         for key, ids in lists.items():
@@ -85,15 +90,15 @@ class _Run:
             self._refuse(key, fault)
         known = {key: frozenset(ids) for key, ids in self.members.items()}
         failures = Failures(self._graph, self.failed)
-        for key in order.keys:
-            if key in self.failed:
-                continue
-            if (behind := failures.behind(key)) is not None:
+        for done, key in enumerate(order.keys, 1):
+            if key not in self.failed and (behind := failures.behind(key)) is not None:
                 self._refuse(key, behind)
-                continue
-            with _noted(self.failed, key):
-                self.members[key] = combiner.members(self._rules[key], known)
-                known[key] = frozenset(self.members[key])
+            if key not in self.failed:
+                with _noted(self.failed, key):
+                    self.members[key] = combiner.members(self._rules[key], known)
+                    known[key] = frozenset(self.members[key])
+            if progress:
+                progress(done, len(order.keys))
 
     def _refuse(self, key: str, fault: "Diagnostic") -> None:
         self.failed[key] = RuleError((fault,), self._rules[key].source)

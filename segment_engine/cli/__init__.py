@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import segment_engine
-from segment_engine.cli import rules, runs
+from segment_engine.cli import init, preview, rules, runs, schema
 from segment_engine.cli.output import command, never_fail_to_encode
 
 _HELP = """
@@ -22,6 +22,7 @@ or query-builder JSON, or rule rows as JSON. It is given as an argument, with --
 
 \b
 Examples:
+    segment-engine init consumers.parquet
     segment-engine check 'totalOrders == 3' --fix
     segment-engine count 'phone is missing' --consumers consumers.parquet
     segment-engine materialize audiences.yaml --consumers 'data/*.parquet' --out audiences/
@@ -33,10 +34,16 @@ app = typer.Typer(
     name="segment-engine",
     help=_HELP,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+schemas = typer.Typer(
+    name="schema",
+    help="Show, propose and check schemas.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(schemas)
 
 
 def _version(wanted: bool) -> None:
@@ -55,12 +62,18 @@ def _main(
 
 
 for _body in (
+    init.init,
     rules.check,
     rules.format,
     rules.sql,
     rules.count,
     rules.members,
+    preview.preview,
     runs.materialize,
     runs.operators,
 ):
     app.command()(command(_body))
+
+schemas.command()(command(schema.show))
+schemas.command()(command(schema.infer))
+schemas.command()(command(schema.check))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from segment_engine.engine import Engine
-from segment_engine.errors import RunError, SchemaError
+from segment_engine.errors import RunError, SchemaError, SegmentError
 from segment_engine.expression.clocks import clock_at, named_zone
 from segment_engine.expression.placed_yaml import read_text
 from segment_engine.expression.schema import Schema
@@ -20,13 +20,13 @@ MAX_BYTES = 2 * 1024 * 1024
 
 
 def _checked(check: Callable[[str], object]) -> Callable[[str | None], str | None]:
-    """An option's callback: what RunError says of its value is a usage error."""
+    """An option's callback: what an error says of its value is a usage error."""
 
     def callback(value: str | None) -> str | None:
         try:
             if value is not None:
                 check(value)
-        except RunError as fault:
+        except SegmentError as fault:
             raise typer.BadParameter(str(fault)) from None
         return value
 
@@ -63,11 +63,27 @@ AsOf = Annotated[
     ),
 ]
 EngineName = Annotated[
-    str, typer.Option(help=f"One of {', '.join(ENGINES)}.", callback=_checked(_is_engine))
+    str,
+    typer.Option(
+        help=f"One of {', '.join(ENGINES)}.",
+        callback=_checked(_is_engine),
+        autocompletion=lambda: list(ENGINES),
+    ),
 ]
 Consumers = Annotated[
     str, typer.Option("--consumers", "-c", help="Parquet, CSV or NDJSON file, or a glob of them.")
 ]
+Currency = Annotated[
+    str,
+    typer.Option(
+        help="ISO 4217 code of fields that hold money.",
+        callback=_checked(lambda code: Schema({"any": "any"}, currency=code)),
+    ),
+]
+Sample = Annotated[
+    int, typer.Option(min=0, help="Look at the values of so many consumers; 0 for all.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")]
 IdColumn = Annotated[str, typer.Option(help="The column that identifies a consumer.")]
 
 

@@ -96,7 +96,7 @@ def format(
         segment-engine format 'totalOrders   IS 3'
         segment-engine format --file rule.txt > formatted.txt
     """
-    checked, given = _rule(engine_of(schema), rule, file)
+    checked, given = checked_rule(engine_of(schema), rule, file)
     printed = layout(given.text, checked.expression)
     if as_json:
         spellings = {"canonical": checked.text, "rule": checked.to_json(), "rows": _rows(checked)}
@@ -128,7 +128,7 @@ def sql(
         segment-engine sql --file rule.txt --source consumers.parquet
     """
     engine = engine_of(schema, timezone)
-    checked, _ = _rule(engine, rule, file)
+    checked, _ = checked_rule(engine, rule, file)
     instant = instant_of(engine, as_of)
     made = checked.sql(as_of=instant, source=source)
     if as_json:
@@ -156,7 +156,7 @@ def count(
         segment-engine count 'totalOrders >= 3' --consumers consumers.parquet
     """
     maker = engine_of(schema, timezone)
-    checked, _ = _rule(maker, rule, file)
+    checked, _ = checked_rule(maker, rule, file)
     instant = instant_of(maker, as_of)
     number = checked.count(consumers, as_of=instant, engine=engine, id_column=id_column)
     if as_json:
@@ -189,7 +189,7 @@ def members(
         segment-engine members 'email is missing' --consumers consumers.csv | head
     """
     maker = engine_of(schema, timezone)
-    checked, _ = _rule(maker, rule, file)
+    checked, _ = checked_rule(maker, rule, file)
     instant = instant_of(maker, as_of)
     ids = checked.members(consumers, as_of=instant, engine=engine, id_column=id_column)
     shown = ids[:limit]
@@ -207,7 +207,8 @@ def instant_of(engine: Engine, as_of: str | None) -> str:
     return format_instant(engine.clock(as_of).as_of)
 
 
-def _rule(engine: Engine, rule: str | None, file: Path | None) -> tuple[Rule, Given]:
+def checked_rule(engine: Engine, rule: str | None, file: Path | None) -> tuple[Rule, Given]:
+    """The rule that a command was given, checked. Raises RuleError."""
     given = given_rule(rule, file)
     try:
         return engine.rule(given.text), given

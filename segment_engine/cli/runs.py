@@ -28,6 +28,7 @@ from segment_engine.cli.output import (
     show_failure,
     show_table,
 )
+from segment_engine.cli.progress import progress
 from segment_engine.cli.rules import instant_of
 from segment_engine.errors import SegmentError
 from segment_engine.operators.row import Operator, Shape
@@ -80,13 +81,15 @@ def materialize(
         "consumers": consumers,
         "id_column": id_column,
     }
-    run = maker.materialize(
-        {key: audience.rule for key, audience in given.items()},
-        consumers,
-        as_of=about["as_of"],
-        engine=engine,
-        id_column=id_column,
-    )
+    with progress("computing audiences") as step:
+        run = maker.materialize(
+            {key: audience.rule for key, audience in given.items()},
+            consumers,
+            as_of=about["as_of"],
+            engine=engine,
+            id_column=id_column,
+            progress=step,
+        )
     files = publisher.publish(run, out, about) if len(run) else []
     if as_json:
         say_json(_run_json(run, about, files))

@@ -198,6 +198,16 @@ def test_rows_are_counted_where_no_column_is_read(kind: str, tmp_path: Path) -> 
     assert source.polars().select(pl.len()).collect().item() == 3
 
 
+@pytest.mark.parametrize("name", ["people.csv", "people.ndjson"])
+def test_a_cell_of_a_column_that_nobody_reads_stops_no_run(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text("orders\nmany\n" if name.endswith("csv") else '{"orders": "many"}\n')
+    source = open_source(path, SCHEMA, ())
+    assert by_duckdb(source, "count(*)") == [(1,)] and source.columns["orders"] == Int()
+    with pytest.raises(SourceError, match="many"):
+        open_source(path, SCHEMA)
+
+
 def test_dicts_are_typed_by_the_schema_and_records_see_them_as_they_are() -> None:
     shared = {"tags": ["a", 1], "metadata": {"n": Decimal("2"), "at": date(2026, 1, 1)}, "id": 7}
     rows: list[dict[str, Any]] = [

@@ -13,6 +13,10 @@ import segment_engine
 from segment_engine import Engine
 from tests.cli.running import run
 
+COMMANDS = (
+    *("init", "check", "format", "sql", "count", "members", "preview", "materialize"),
+    *("operators", "schema show", "schema infer", "schema check"),
+)
 AS_OF = "2026-01-31T12:00:00Z"
 
 
@@ -20,8 +24,8 @@ def test_version_and_help() -> None:
     assert run("--version").out == f"segment-engine {segment_engine.__version__}\n"
     assert "Exit codes: 0 all is well" in run("--help").out
     assert run().code == 2
-    for name in ("check", "format", "sql", "count", "members", "materialize", "operators"):
-        assert "Example" in run(name, "--help").out
+    for words in COMMANDS:
+        assert "Example" in run(*words.split(), "--help").out
 
 
 # ---- check

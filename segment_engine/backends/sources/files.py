@@ -80,17 +80,23 @@ class TextSource(ArrowSource):
     def __init__(
         self, describe: str, files: Sequence[TextFile], types: Types, wanted: Wanted
     ) -> None:
+        self.in_json = isinstance(files[0], NdjsonFile)
         names = _joined_columns(files, types)
+        if not names:
+            raise SourceError(f"{describe} is empty: it has neither a line nor a column")
         # Without any column the number of rows would be lost.
         read = [name for name in names if wanted is None or name in wanted] or names[:1]
-        tables = [file.table(types, read) for file in files]
-        kinds = {name: types.get(name) for name in read}
+        # A column that nobody asked for is text: its cells are no reason to stop.
+        asked = {name: kind for name, kind in types.items() if wanted is None or name in wanted}
+        tables = [file.table(asked, read) for file in files]
+        kinds = {name: asked.get(name) for name in read}
         cells = pa.concat_tables(tables)
         if fault := first_fault(cells, kinds):
             raise _cell_fault(files, tables, *fault, types)
         table, physical = typed(cells, kinds)
         unread = {name: cells_of(types.get(name)).column(_NO_CELL)[1] for name in names}
-        super().__init__(describe, table, types, wanted, unread | physical)
+        found = {name: kind for name, kind in physical.items() if wanted is None or name in wanted}
+        super().__init__(describe, table, types, wanted, unread | found)
 
 
 class ParquetSource(DuckDBSource):

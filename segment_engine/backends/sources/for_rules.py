@@ -1,6 +1,6 @@
 """Opening consumers for rules: only the columns that they read, and the ids."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from segment_engine.backends.sources.opening import Source, open_source
@@ -13,15 +13,19 @@ if TYPE_CHECKING:
 
 
 def open_for(
-    engine: "Engine", rules: Sequence["Rule"], source: Any, id_column: str | None
+    engine: "Engine",
+    rules: Sequence["Rule"],
+    source: Any,
+    id_column: str | None,
+    more: Collection[str] = (),
 ) -> Source:
-    """The consumers with the columns that the rules read; an open source stays as it is.
+    """The consumers with the columns that the rules read, and `more`; what is open stays as it is.
 
     Raises SourceError where they cannot be read, RunError where there is no such id column.
     """
     if isinstance(source, Source):
         return source
-    columns = {column for rule in rules for column in columns_read(rule)}
+    columns = {column for rule in rules for column in columns_read(rule)} | set(more)
     opened = open_source(source, engine.schema, columns | ({id_column} if id_column else set()))
     if id_column is not None and id_column not in opened.columns:
         known = ", ".join(list(opened.columns)[:20]) or "none"

@@ -34,6 +34,7 @@ T = TypeVar("T")
 Unit = Literal["us", "ns"]
 
 _WIDEST = 38
+_ALIKE = "which differ by case alone"
 
 # DuckDB reads no field without a name; Polars takes these names for patterns of names.
 _TAKEN_FOR_PATTERN = re.compile(r"|\*|\^.*\$", re.S)
@@ -139,7 +140,12 @@ def without_twins(columns: Mapping[str, Physical]) -> dict[str, Physical]:
 
 def _twin(names: list[str]) -> Other:
     named = " and ".join(map(repr, names))
-    return Other(f"one of {named}, which differ by case alone (rename one)")
+    return Other(f"one of {named}, {_ALIKE} (rename one)")
+
+
+def is_twin(physical: Other) -> bool:
+    """Whether it is the name of the column that stands against its use."""
+    return _ALIKE in physical.name
 
 
 def _twins(names: Iterable[str]) -> dict[str, list[str]]:

@@ -71,14 +71,18 @@ class Source(ABC):
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
         """Arrow record batches of some of the columns read."""
 
-    def rows(self, columns: Sequence[str]) -> Iterator[dict[str, object]]:
-        """Each consumer as plain Python values, in batches; None for a column not read.
+    def rows(self, columns: Sequence[str], every: int = 1) -> Iterator[dict[str, object]]:
+        """Every so many-th consumer as plain Python values; None for a column not read.
 
         Stamps are floored to microseconds; a day or stamp outside the years 1 to 9999 is None.
         """
         held = [name for name in columns if name in self.read]
+        passed = 0
         for batch in self.batches(held):
-            yield from records(batch, columns, self.columns)
+            taken = range(-passed % every, batch.num_rows, every)
+            passed += batch.num_rows
+            some = batch if every == 1 else batch.take(pa.array(taken, pa.int64()))
+            yield from records(some, columns, self.columns)
 
     def __repr__(self) -> str:
         return f"<Source {self.describe}>"
@@ -271,9 +275,9 @@ class RowsSource(ArrowSource):
         """The columns read, as an Arrow table."""
         return pa.table(self._made)
 
-    def rows(self, columns: Sequence[str]) -> Iterator[dict[str, object]]:
-        """Each consumer's own values of those columns, None where it has none."""
-        return ({name: row.get(name) for name in columns} for row in self._rows)
+    def rows(self, columns: Sequence[str], every: int = 1) -> Iterator[dict[str, object]]:
+        """The consumers' own values of those columns, None where one has none."""
+        return ({name: row.get(name) for name in columns} for row in self._rows[::every])
 
 
 def lazy(frame: pl.DataFrame | pl.LazyFrame, types: Types | None = None) -> pl.LazyFrame:
