@@ -6,6 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from segment_engine.diagnostics.diagnostic import Diagnostic, Log
+from segment_engine.display.shown import Shown
+from segment_engine.display.words import Words
 from segment_engine.errors import RuleError, RunError
 from segment_engine.expression.clocks import clock_at, named_zone
 from segment_engine.expression.hints import hints
@@ -16,6 +18,7 @@ from segment_engine.expression.schema import Schema
 from segment_engine.expression.spelling import spell
 from segment_engine.language import query_builder
 from segment_engine.language.derived import derive
+from segment_engine.language.layout import laid_out
 from segment_engine.language.parse import parse
 from segment_engine.parts import ENGINES, part
 from segment_engine.values.moments import Clock
@@ -121,7 +124,7 @@ class Engine:
         return Engine, (self._schema, self.timezone)
 
 
-class Rule:
+class Rule(Shown):
     """A checked rule. Immutable, picklable, safe to share between threads."""
 
     def __init__(
@@ -248,6 +251,9 @@ class Rule:
 
     def __repr__(self) -> str:
         return f"<Rule {self.text}>"
+
+    def _blocks(self) -> tuple[Words]:
+        return (laid_out(self._source, self._expr),)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Engine.rule, (self._engine, self._source or self.to_json())

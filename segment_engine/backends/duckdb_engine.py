@@ -21,12 +21,13 @@ def compiled(rule: "Rule", clock: Clock, source: Any) -> str:
     return to_sql(bind(rule.resolved(clock), columns))
 
 
-def check_ids(source: Source, id_column: str) -> None:
-    """Raises RunError where an id is null or stands twice."""
+def check_ids(source: Source, id_column: str) -> int:
+    """How many consumers there are. Raises RunError where an id is null or stands twice."""
     name = identifier(id_column)
     counts = f"count(*), count({name}), count(distinct {name})"
     rows, present, distinct = _query(source, f"select {counts} from {{}}").to_pylist()[0].values()
     refuse_ids(id_column, rows - present, present - distinct)
+    return int(rows)
 
 
 def members(rule: "Rule", clock: Clock, source: Source, id_column: str) -> list[Any]:

@@ -19,11 +19,12 @@ def compiled(rule: "Rule", clock: Clock) -> Callable[[Mapping[str, Any]], bool]:
     return to_predicate(rule.resolved(clock))
 
 
-def check_ids(source: "Source", id_column: str) -> None:
-    """Raises RunError where an id is null or stands twice."""
+def check_ids(source: "Source", id_column: str) -> int:
+    """How many consumers there are. Raises RunError where an id is null or stands twice."""
     ids = [row[id_column] for row in source.rows([id_column])]
     present = [value for value in ids if value is not None]
     refuse_ids(id_column, len(ids) - len(present), len(present) - len(set(present)))
+    return len(ids)
 
 
 def members(rule: "Rule", clock: Clock, source: "Source", id_column: str) -> list[Any]:

@@ -32,7 +32,7 @@ def materialize(
     checked, failed = _checked(engine, rules)
     opened = open_for(engine, list(checked.values()), source, id_column)
     run = part(engine_name)
-    run.check_ids(opened, id_column)
+    consumers = run.check_ids(opened, id_column)
     members: dict[str, list[Any]] = {}
     for key, rule in checked.items():
         try:
@@ -40,7 +40,7 @@ def materialize(
         except SegmentError as fault:
             failed[key] = fault
     in_order = {key: failed[key] for key in rules if key in failed}
-    return Memberships(members, in_order, _id_type(opened, id_column))
+    return Memberships(members, in_order, _id_type(opened, id_column), consumers)
 
 
 def _checked(

@@ -25,7 +25,6 @@ from segment_engine.cli.inputs import (
 from segment_engine.cli.output import (
     Json,
     complain,
-    diagnostic_json,
     errors_of,
     say,
     say_json,
@@ -233,7 +232,7 @@ def _check_json(engine: Engine, text: str, found: list[Diagnostic], fix: bool) -
         "text": rule and rule.text,
         "fields": list(rule.fields) if rule else [],
         "hash": rule and rule.hash,
-        "diagnostics": [diagnostic_json(item, text) for item in found],
+        "diagnostics": [item.to_json(text) for item in found],
         **({"fixed": text} if fix else {}),
     }
 
