@@ -1,6 +1,6 @@
 """The public face: an Engine makes Rules; a Rule checks, explains and finds its members."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from segment_engine.expression.resolve import resolve, uses_clock
 from segment_engine.expression.schema import Schema
 from segment_engine.expression.spelling import spell
 from segment_engine.language import query_builder
+from segment_engine.language.complete import Completion, complete
 from segment_engine.language.derived import derive
 from segment_engine.language.layout import laid_out
 from segment_engine.language.parse import parse
@@ -81,6 +82,20 @@ class Engine:
             return self.rule(source).diagnostics
         except RuleError as error:
             return error.diagnostics
+
+    def complete(
+        self,
+        text: str,
+        cursor: int | None = None,
+        values: Mapping[str, Sequence[Any]] | None = None,
+    ) -> tuple[Completion, ...]:
+        """What may be typed into a rule's text at the offset `cursor`; None is its end.
+
+        `values` are values of fields, by name, as `values_seen` collects them. What is wrong
+        elsewhere in the text does not matter. Empty for query-builder JSON and in comments.
+        """
+        at = len(text) if cursor is None else cursor
+        return complete(text, at, self._schema, values or {})
 
     def _read(self, source: "str | Mapping[str, Any]") -> tuple[Expr | None, Log]:
         log = Log()

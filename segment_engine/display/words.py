@@ -54,7 +54,7 @@ def said(text: str, kind: Kind = "plain") -> Words:
     return (Word(kind, text),)
 
 
-def joined(between: Word, parts: Sequence[Words]) -> Words:
-    """The parts with a word between every two."""
-    apart = ((between, *part) if at else part for at, part in enumerate(parts))
+def joined(between: Words, parts: Sequence[Words]) -> Words:
+    """The parts with the same words between every two."""
+    apart = ((*between, *part) if at else part for at, part in enumerate(parts))
     return tuple(chain.from_iterable(apart))

@@ -46,6 +46,7 @@ Piece = tuple[Words, int]
 
 BLANK = Word("plain", " ")
 _AND_BETWEEN = (BLANK, Word("keyword", "and"), BLANK)
+_COMMA = (Word("mark", ","), BLANK)
 _OPENING, _CLOSING = Word("mark", "("), Word("mark", ")")
 
 
@@ -75,7 +76,7 @@ def _piece(node: Expr, parts: tuple[Piece, ...]) -> Piece:
     assert isinstance(node, Call)
     if node.op in _LOGIC:
         inner = [bracketed(words) if level < _NOT else words for words, level in parts]
-        return joined(Word("keyword", f" {node.op.words[0]} "), inner), _LOGIC[node.op]
+        return joined((BLANK, Word("keyword", node.op.words[0]), BLANK), inner), _LOGIC[node.op]
     if node.op is _NEGATION:
         return _negation(node, parts[0])
     return _call(node, parts)
@@ -90,7 +91,7 @@ def _negation(node: Call, part: Piece) -> Piece:
     if isinstance(inner, Call) and inner.op.negated:
         parts = tuple(fold(argument, _piece) for argument in inner.args)
         return _predicate(inner, parts, inner.op.negated[0]), _PREDICATE
-    return (Word("keyword", "not "), *_bracketed(part, _NOT)), _NOT
+    return (Word("keyword", "not"), BLANK, *_bracketed(part, _NOT)), _NOT
 
 
 def _call(node: Call, parts: tuple[Piece, ...]) -> Piece:
@@ -131,7 +132,7 @@ def bracketed(words: Words) -> Words:
 
 def _constant(constant: Constant) -> Words:
     if isinstance(constant.value, tuple):
-        return bracketed(joined(Word("mark", ", "), [_constant(item) for item in constant.value]))
+        return bracketed(joined(_COMMA, [_constant(item) for item in constant.value]))
     return said(spell_value(constant.value), _KINDS.get(constant.type.family, "number"))
 
 

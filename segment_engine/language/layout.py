@@ -36,7 +36,7 @@ def laid_out(text: str, expr: Expr) -> Words:
         above[_clause_at(clauses, place)].append(comment)
     lines = [_lines(expr, at, clause, above[at]) for at, clause in enumerate(clauses)]
     last = [said(comment, "comment") for comment in above[-1]]
-    return joined(Word("plain", "\n"), [*chain.from_iterable(lines), *last])
+    return joined(said("\n"), [*chain.from_iterable(lines), *last])
 
 
 def _full_line_comments(text: str) -> list[tuple[int, str]]:
