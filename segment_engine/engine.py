@@ -27,6 +27,7 @@ from segment_engine.values.moments import Clock
 if TYPE_CHECKING:
     import polars
 
+    from segment_engine.backends.explain import Explanation
     from segment_engine.batch.memberships import Memberships
 
 AsOf = datetime | str | None
@@ -96,6 +97,16 @@ class Engine:
         """
         at = len(text) if cursor is None else cursor
         return complete(text, at, self._schema, values or {})
+
+    def values_seen(self, source: Any, most: int = 50) -> dict[str, list[Any]]:
+        """The values that text, number, boolean and list fields have in a source, for `complete`.
+
+        At most `most` (up to 10,000) a field, the most frequent first. Of a field with more
+        values than that, an approximate count in bounded memory finds them, and those that one
+        consumer alone has are left out. So are fields without any, and texts of more than 100
+        characters. Raises SourceError and RunError.
+        """
+        return part("seen").values_seen(self, source, most)  # type: ignore[no-any-return]
 
     def _read(self, source: "str | Mapping[str, Any]") -> tuple[Expr | None, Log]:
         log = Log()
@@ -203,6 +214,10 @@ class Rule(Shown):
         if dialect != "duckdb":
             raise RunError(f"there is no dialect {dialect!r}; there is 'duckdb'")
         return str(part("duckdb").compiled(self, self._engine.clock(as_of), source))
+
+    def explain_sql(self, as_of: AsOf = None, source: Any = None) -> "Explanation":
+        """What `sql` makes of each condition: its SQL, its times, what becomes of the missing."""
+        return part("explain").explained(self, self._engine.clock(as_of), source)  # type: ignore[no-any-return]
 
     def polars(self, as_of: AsOf = None, source: Any = None) -> "polars.Expr":
         """One Polars expression, true or false for every row.

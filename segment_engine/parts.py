@@ -10,6 +10,8 @@ _MODULES = {
     "polars": "segment_engine.backends.polars_engine",
     "records": "segment_engine.backends.records_engine",
     "sources": "segment_engine.backends.sources",
+    "explain": "segment_engine.backends.explain",
+    "seen": "segment_engine.backends.seen",
     "terminal": "segment_engine.display.terminal",
     "notebook": "segment_engine.display.notebook",
     "batch": "segment_engine.batch.materialize",

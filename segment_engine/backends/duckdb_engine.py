@@ -25,7 +25,7 @@ def check_ids(source: Source, id_column: str) -> int:
     """How many consumers there are. Raises RunError where an id is null or stands twice."""
     name = identifier(id_column)
     counts = f"count(*), count({name}), count(distinct {name})"
-    rows, present, distinct = _query(source, f"select {counts} from {{}}").to_pylist()[0].values()
+    rows, present, distinct = query(source, f"select {counts} from {{}}").to_pylist()[0].values()
     refuse_ids(id_column, rows - present, present - distinct)
     return int(rows)
 
@@ -34,7 +34,7 @@ def members(rule: "Rule", clock: Clock, source: Source, id_column: str) -> list[
     """The ids that the rule keeps, sorted."""
     where = to_sql(bind(rule.resolved(clock), source.columns))
     name = identifier(id_column)
-    found = _query(source, f"select {name} from {{}} where {where} order by 1")
+    found = query(source, f"select {name} from {{}} where {where} order by 1")
     ids: list[Any] = found.column(0).to_pylist()
     return ids
 
@@ -42,14 +42,14 @@ def members(rule: "Rule", clock: Clock, source: Source, id_column: str) -> list[
 def count(rule: "Rule", clock: Clock, source: Source) -> int:
     """How many rows the rule keeps."""
     where = to_sql(bind(rule.resolved(clock), source.columns))
-    found = _query(source, f"select count(*) from {{}} where {where}")
+    found = query(source, f"select count(*) from {{}} where {where}")
     number: int = found.column(0)[0].as_py()
     return number
 
 
-def _query(source: Source, query: str) -> Any:
+def query(source: Source, text: str) -> Any:
     """The Arrow table of a query in which `{}` stands for the consumers."""
-    before, after = query.split("{}", 1)
+    before, after = text.split("{}", 1)
     with source.duckdb() as (connection, relation):
         try:
             return connection.sql(f"{before}{relation}{after}").to_arrow_table()

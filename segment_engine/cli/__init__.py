@@ -57,6 +57,7 @@ for _body in (
     rules.check,
     rules.format,
     rules.sql,
+    rules.explain_sql,
     rules.count,
     rules.members,
     runs.materialize,

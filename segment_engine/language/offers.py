@@ -227,9 +227,12 @@ def _operators(at: Standing, value: Expr, wanted: _Wanted) -> Iterator[Offer]:
     for row in of_shape(*TERMINALS) if wanted.families is None else ():
         if TERMINALS[row.shape] in at.accepts & OPERATORS and _defined(row, value):
             yield from _words(row, negation)
-    for row in of_shape(Shape.ARITHMETIC) if value.type.family == "number" else ():
+    for row in of_shape(Shape.ARITHMETIC) if value.type.family in _COUNTED else ():
         if row.takes["number"] is Right.SAME and _SIGNS[row.words[0]] in at.accepts:
             yield Offer("operator", row.words[0], doc=row.doc)
+
+
+_COUNTED = frozenset({"number", "any", "faulty"})
 
 
 def _defined(row: Operator, value: Expr) -> bool:
@@ -258,9 +261,7 @@ def _keywords(at: Standing, wanted: _Wanted) -> Iterator[Offer]:
         yield Offer("keyword", "ignoring case", doc="Upper and lower case are the same.")
     if "_AND" in accepts and "_OR" not in accepts:
         yield Offer("keyword", "and", doc="Between the two bounds.")
-    elif "_OR" in accepts and (
-        at.value is None or (wanted.families is None and _may_be_true(at.value))
-    ):
+    elif "_OR" in accepts and (not accepts & OPERATORS or _ends_a_condition(at.value, wanted)):
         yield from map(_logic, ("and", "or"))
     if accepts == {"LPAR"}:
         yield Offer("keyword", "(", doc="Begins the list.")
@@ -274,5 +275,6 @@ def _textual(left: Expr | None) -> bool:
     return left is not None and (left.type is ANY or TEXT in (left.type, left.type.element))
 
 
-def _may_be_true(value: Expr) -> bool:
-    return value.type.family in ("boolean", "any", "truth", "faulty")
+def _ends_a_condition(value: Expr | None, wanted: _Wanted) -> bool:
+    truths = ("boolean", "any", "truth", "faulty")
+    return wanted.families is None and value is not None and value.type.family in truths

@@ -32,7 +32,8 @@ class Standing:
     """A place at which a token may begin.
 
     `stack` are the tokens and expressions that the parser holds there, `accepts` the kinds of
-    tokens that it would take; `value` is the value just ended, where an operator may follow.
+    tokens that it would take; `value` is the value just ended, where an operator or a sign may
+    follow.
     `mended` says how often what stands before had to be read as something else.
     """
 
@@ -79,7 +80,7 @@ def _goes_on(token: Word) -> bool:
 
 def _standing(start: int, partial: Partial, mended: int) -> Standing:
     accepts = partial.accepts()
-    following = next(iter(sorted(accepts & OPERATORS)), None)
+    following = next(iter(sorted(accepts & {*OPERATORS, "PLUS"})), None)
     held = partial.stack(following) if following else None
     ended = [item for item in held[-3:-1] if not isinstance(item, Word)] if held else []
     value = ended[-1] if ended else None
