@@ -24,7 +24,7 @@ from segment_engine.values.moments import END_OF_DAYS, END_OF_TIME, FIRST_DAY, C
 if TYPE_CHECKING:
     from segment_engine.engine import Rule
 
-SHOWN, WHOLE = 400, 2_000
+SHOWN, WHOLE = 600, 2_000
 """How many characters of a condition's SQL, and of the whole, a display shows."""
 
 

@@ -37,7 +37,6 @@ from segment_engine.language.layout import layout
 from segment_engine.language.mend import mend
 from segment_engine.values.isotime import format_instant
 
-
 Source = Annotated[
     str | None,
     typer.Option(help="Consumers whose column types are taken; else the default ones."),

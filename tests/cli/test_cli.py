@@ -20,7 +20,16 @@ def test_version_and_help() -> None:
     assert run("--version").out == f"segment-engine {segment_engine.__version__}\n"
     assert "Exit codes: 0 all is well" in run("--help").out
     assert run().code == 2
-    for name in ("check", "format", "sql", "count", "members", "materialize", "operators"):
+    for name in (
+        "check",
+        "format",
+        "sql",
+        "explain-sql",
+        "count",
+        "members",
+        "materialize",
+        "operators",
+    ):
         assert "Example" in run(name, "--help").out
 
 
@@ -125,6 +134,20 @@ def test_sql(consumers: Path) -> None:
     rule = Engine(timezone="Asia/Tokyo").rule("lastOrderAt on today")
     assert made.out.strip() == rule.sql(as_of=AS_OF)
     assert run("sql", "--json", "phone exists", "--as-of", AS_OF).told["as_of"] == AS_OF
+
+
+def test_explain_sql(consumers: Path) -> None:
+    rule = "lastOrderAt on today or phone is missing"
+    made = run("explain-sql", rule, "--as-of", AS_OF, "--timezone", "Asia/Tokyo")
+    explanation = Engine(timezone="Asia/Tokyo").rule(rule).explain_sql(AS_OF)
+    assert made.out == f"{explanation}\n"
+    told = run("explain-sql", "--json", rule, "--as-of", AS_OF, "--source", consumers).told
+    assert told == {
+        "ok": True,
+        **Engine().rule(rule).explain_sql(AS_OF, str(consumers)).to_json(),
+    }
+    wrong = run("explain-sql", "totlOrders > 1")
+    assert wrong.code == 1 and "did you mean totalOrders" in wrong.err
 
 
 def test_operators_shows_every_row_in_one_line() -> None:
