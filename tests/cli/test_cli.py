@@ -137,7 +137,7 @@ def test_sql(consumers: Path) -> None:
 
 
 def test_explain_sql(consumers: Path) -> None:
-    rule = "lastOrderAt on today or phone is missing"
+    rule = "lastOrderAt on today or email is missing"
     made = run("explain-sql", rule, "--as-of", AS_OF, "--timezone", "Asia/Tokyo")
     explanation = Engine(timezone="Asia/Tokyo").rule(rule).explain_sql(AS_OF)
     assert made.out == f"{explanation}\n"
