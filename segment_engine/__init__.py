@@ -8,7 +8,7 @@ True
 
 from segment_engine.diagnostics.diagnostic import Diagnostic, Fix
 from segment_engine.discovery import infer_schema
-from segment_engine.engine import Engine, Rule
+from segment_engine.engine import Engine
 from segment_engine.errors import (
     OutputError,
     RuleError,
@@ -18,6 +18,7 @@ from segment_engine.errors import (
     SourceError,
 )
 from segment_engine.expression.schema import Schema
+from segment_engine.rule import Rule
 
 __version__ = "0.1.0"
 

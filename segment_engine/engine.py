@@ -1,35 +1,23 @@
-"""The public face: an Engine makes Rules; a Rule checks, explains and finds its members."""
+"""The public face: an Engine checks rules and runs them over many consumers."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from segment_engine.diagnostics.diagnostic import Diagnostic, Log
 from segment_engine.errors import RuleError, RunError
 from segment_engine.expression.clocks import clock_at, named_zone
-from segment_engine.expression.hints import hints
-from segment_engine.expression.nodes import Expr, Field, walk
-from segment_engine.expression.normal import content_hash
-from segment_engine.expression.references import condition_of, references
-from segment_engine.expression.resolve import resolve, uses_clock
+from segment_engine.expression.nodes import Expr
 from segment_engine.expression.schema import Schema
-from segment_engine.expression.spelling import spell
 from segment_engine.language import query_builder, rows
+from segment_engine.language.complete import Completion, complete
 from segment_engine.language.derived import derive
 from segment_engine.language.parse import parse
-from segment_engine.parts import ENGINES, part
+from segment_engine.parts import part
+from segment_engine.rule import AsOf, Rule
 from segment_engine.values.moments import Clock
 
 if TYPE_CHECKING:
-    import polars
-
-    from segment_engine.backends.preview import Preview
     from segment_engine.batch.memberships import Memberships
-
-AsOf = datetime | str | None
-"""The instant of a run: an aware datetime, ISO 8601 text (without an offset: of the engine's
-zone; a date alone: its first instant there), or None for now, read once a call."""
 
 RuleSource = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """A rule as it is written: text; query-builder JSON, a mapping; rule rows of the Audiences API, a
@@ -89,6 +77,31 @@ class Engine:
         except RuleError as error:
             return error.diagnostics
 
+    def complete(
+        self,
+        text: str,
+        cursor: int | None = None,
+        values: Mapping[str, Sequence[Any]] | None = None,
+    ) -> tuple[Completion, ...]:
+        """What may be typed into a rule's text at the offset `cursor`; None is its end.
+
+        `values` are values of fields, by name, as `values_seen` collects them, and the keys of
+        audiences by the name `in audience`. What is wrong
+        elsewhere in the text does not matter. Empty for query-builder JSON and in comments.
+        """
+        at = len(text) if cursor is None else cursor
+        return complete(text, at, self._schema, values or {})
+
+    def values_seen(self, source: Any, most: int = 50) -> dict[str, list[Any]]:
+        """The values that text, number, boolean and list fields have in a source, for `complete`.
+
+        At most `most` (up to 10,000) a field, the most frequent first. Of a field with more
+        values than that, an approximate count in bounded memory finds them, and those that one
+        consumer alone has are left out. So are fields without any, and texts of more than 100
+        characters. Raises SourceError and RunError.
+        """
+        return part("seen").values_seen(self, source, most)  # type: ignore[no-any-return]
+
     def _read(self, source: RuleSource) -> tuple[Expr | None, Log]:
         log = Log()
         whole = "{" if isinstance(source, Mapping) else "["
@@ -141,252 +154,3 @@ class Engine:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Engine, (self._schema, self.timezone)
-
-
-class Rule:
-    """A checked rule. Immutable, picklable, safe to share between threads."""
-
-    def __init__(
-        self, engine: Engine, expr: Expr, source: str, found: tuple[Diagnostic, ...] = ()
-    ) -> None:
-        """Rules are made by `Engine.rule`."""
-        self._engine, self._expr, self._source, self._found = engine, expr, source, found
-        self._compiled: tuple[Clock | None, Callable[[Mapping[str, Any]], bool]] | None = None
-
-    def __setattr__(self, name: str, value: object) -> None:
-        """Only what is kept for speed may change."""
-        if not name.startswith("_"):
-            raise AttributeError(f"rules are immutable: {name!r} cannot be set")
-        object.__setattr__(self, name, value)
-
-    @property
-    def engine(self) -> Engine:
-        """The engine that checked the rule."""
-        return self._engine
-
-    @property
-    def source(self) -> str:
-        """The text that the rule was made from; "" where it came as JSON."""
-        return self._source
-
-    @property
-    def expression(self) -> Expr:
-        """The typed expression."""
-        return self._expr
-
-    @cached_property
-    def text(self) -> str:
-        """The canonical text: stable, one line, without comments."""
-        return spell(self._expr)
-
-    @cached_property
-    def fields(self) -> tuple[str, ...]:
-        """The names of the fields that the rule reads, each once, in order."""
-        names = (node.name for node in walk(self._expr) if isinstance(node, Field))
-        return tuple(dict.fromkeys(names))
-
-    @cached_property
-    def audiences(self) -> tuple[str, ...]:
-        """The keys of the audiences that the rule refers to, each once, in order."""
-        return tuple(reference.key for reference in references(self._expr))
-
-    @cached_property
-    def hash(self) -> str:
-        """The hash of the rule's content: the same for rules that differ in spelling only."""
-        return content_hash(self._expr)
-
-    @cached_property
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """Warnings, and hints where a predicate keeps or drops the missing."""
-        return self._found + hints(self._expr)
-
-    def to_json(self) -> dict[str, Any]:
-        """The rule as query-builder JSON, ready for `json.dumps`."""
-        return query_builder.write(self._expr)
-
-    def to_rows(self) -> list[dict[str, Any]]:
-        """The rule as rule rows of the Audiences API, ready for `json.dumps`; nobody has none.
-
-        Raises RuleError with each part that rows cannot say, under the code `not-in-rows`.
-        """
-        log = Log()
-        made = rows.write(self._expr, log)
-        if made is None:
-            raise RuleError(log.sorted(), self._source)
-        return made
-
-    def resolved(self, clock: Clock) -> Expr:
-        """The expression as a run at that clock asks it."""
-        return resolve(self._expr, clock, self._engine.derived)
-
-    def sql(
-        self,
-        dialect: str = "duckdb",
-        as_of: AsOf = None,
-        source: Any = None,
-        audiences: Mapping[str, str] | None = None,
-    ) -> str:
-        """One boolean SQL expression, to stand after WHERE.
-
-        NULL counts as false, as it does there; write `(...) is true` to use it as a value.
-        `source` gives the physical column types, else the documented defaults are taken.
-        `audiences` gives your SQL condition for each audience that the rule refers to.
-        """
-        if dialect != "duckdb":
-            raise RunError(f"there is no dialect {dialect!r}; there is 'duckdb'")
-        return str(part("duckdb").compiled(self, self._engine.clock(as_of), source, audiences))
-
-    def polars(
-        self,
-        as_of: AsOf = None,
-        source: Any = None,
-        audiences: "Mapping[str, polars.Expr] | None" = None,
-    ) -> "polars.Expr":
-        """One Polars expression, true or false for every row.
-
-        `source` gives the physical column types, else the documented defaults are taken.
-        `audiences` gives your condition for each audience that the rule refers to.
-        """
-        clock = self._engine.clock(as_of)
-        return part("polars").compiled(self, clock, source, audiences)  # type: ignore[no-any-return]
-
-    def matches(
-        self,
-        consumer: Mapping[str, Any],
-        as_of: AsOf = None,
-        audiences: Mapping[str, bool] | None = None,
-    ) -> bool:
-        """Whether one consumer, a mapping of source columns to plain values, is a member.
-
-        `audiences` says whether it is in each audience that the rule refers to.
-        """
-        if not isinstance(consumer, Mapping):
-            raise RunError(f"a consumer is a mapping, not {type(consumer).__name__}")
-        keeps = self.predicate(as_of)
-        return keeps(consumer, audiences or {}) if self.audiences else keeps(consumer)
-
-    def predicate(self, as_of: AsOf = None) -> Callable[..., bool]:
-        """`matches` at one instant as a function, compiled once for many consumers.
-
-        It takes a consumer, and where the rule refers to audiences also what `matches` takes.
-        """
-        keeps, keys = self._predicate(as_of), self.audiences
-        if not keys:
-            return keeps
-
-        def of_both(consumer: Mapping[Any, Any], audiences: Mapping[str, bool]) -> bool:
-            known = {key: bool(condition_of(key, audiences)) for key in keys}
-            return keeps({**consumer, _AUDIENCES: known})  # type: ignore[dict-item]
-
-        return of_both
-
-    def members(
-        self,
-        source: Any,
-        as_of: AsOf = None,
-        engine: str = "duckdb",
-        id_column: str = "id",
-        audiences: Mapping[str, Collection[Any]] | None = None,
-    ) -> list[Any]:
-        """The ids of the members, sorted. Raises SourceError, RunError and RuleError.
-
-        `audiences` has the ids of the members of each audience that the rule refers to.
-        """
-        if self.audiences:
-            found: list[Any] = part("batch").members(
-                self,
-                source,
-                as_of=as_of,
-                engine_name=_checked(engine),
-                id_column=id_column,
-                audiences=audiences or {},
-            )
-            return found
-        opened = _opened(self, source, id_column)
-        run = part(_checked(engine))
-        run.check_ids(opened, id_column)
-        return run.members(self, self._engine.clock(as_of), opened, id_column)  # type: ignore[no-any-return]
-
-    def count(
-        self,
-        source: Any,
-        as_of: AsOf = None,
-        engine: str = "duckdb",
-        id_column: str = "id",
-        audiences: Mapping[str, Collection[Any]] | None = None,
-    ) -> int:
-        """How many members there are; as `members`, without building their list."""
-        if self.audiences:
-            return len(self.members(source, as_of, engine, id_column, audiences))
-        opened = _opened(self, source, id_column)
-        run = part(_checked(engine))
-        run.check_ids(opened, id_column)
-        found: int = run.count(self, self._engine.clock(as_of), opened)
-        return found
-
-    def preview(
-        self,
-        source: Any,
-        as_of: AsOf = None,
-        first: int = 5,
-        id_column: str = "id",
-        progress: Callable[[int, int], None] | None = None,
-    ) -> "Preview":
-        """The members' number and share, the `first` of them, and how they differ from everybody.
-
-        The profile covers every field of the schema that the source has; DuckDB makes it.
-        `progress(done, total)` is called after each field. Raises as `members` does.
-        """
-        found: Preview = part("preview").preview(
-            self, self._engine.clock(as_of), source, first, id_column, progress
-        )
-        return found
-
-    def _predicate(self, as_of: AsOf) -> Callable[[Mapping[str, Any]], bool]:
-        clock = self._engine.clock(as_of) if self._uses_clock else None
-        kept = self._compiled
-        if kept is None or kept[0] != clock:
-            at = clock or Clock(0, self._engine._zone)
-            members = {key: _asked(key) for key in self.audiences}
-            kept = self._compiled = clock, part("records").compiled(self, at, members)
-        return kept[1]
-
-    @cached_property
-    def _uses_clock(self) -> bool:
-        return uses_clock(self._expr, self._engine.derived)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Rule):
-            return NotImplemented
-        return self._expr == other._expr and self._engine == other._engine
-
-    def __hash__(self) -> int:
-        return hash((self.text, self._engine))
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __repr__(self) -> str:
-        return f"<Rule {self.text}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Engine.rule, (self._engine, self._source or self.to_json())
-
-
-_AUDIENCES = object()
-"""Under this key a consumer carries the audiences that it is in."""
-
-
-def _asked(key: str) -> Callable[[Mapping[Any, Any]], bool]:
-    """Whether a consumer says to be in the audience."""
-    return lambda consumer: bool(consumer[_AUDIENCES][key])
-
-
-def _checked(engine: str) -> str:
-    if engine not in ENGINES:
-        raise RunError(f"there is no engine {engine!r}; there are {', '.join(ENGINES)}")
-    return engine
-
-
-def _opened(rule: Rule, source: Any, id_column: str) -> Any:
-    return part("sources").open_for(rule.engine, [rule], source, id_column)

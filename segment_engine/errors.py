@@ -10,8 +10,12 @@
 All are ValueErrors as well, and pickle.
 """
 
+from collections.abc import Sequence
+
 from segment_engine.diagnostics.diagnostic import Diagnostic
-from segment_engine.diagnostics.picture import draw
+from segment_engine.diagnostics.picture import drawn
+from segment_engine.display.shown import Shown
+from segment_engine.display.words import Words, plain, said
 
 
 class SegmentError(ValueError):
@@ -38,7 +42,7 @@ SHOWN = 20
 """How many findings `str(error)` draws; `diagnostics` holds all."""
 
 
-class RuleError(SegmentError):
+class RuleError(Shown, SegmentError):
     """A rule is wrong.
 
     `diagnostics` holds every finding (errors first); `source` is the rule's text, or "" where
@@ -51,7 +55,10 @@ class RuleError(SegmentError):
         self.source = source
 
     def __str__(self) -> str:
+        return "\n".join(map(plain, self._blocks()))
+
+    def _blocks(self) -> Sequence[Words]:
         shown = [item for item in self.diagnostics if item.severity == "error"]
-        pictures = [draw(item, self.source) for item in shown[:SHOWN]]
+        pictures = [drawn(item, self.source) for item in shown[:SHOWN]]
         more = len(shown) - SHOWN
-        return "\n".join(pictures + [f"... and {more:,} more"] * (more > 0))
+        return pictures + [said(f"... and {more:,} more")] * (more > 0)

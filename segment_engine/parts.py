@@ -13,6 +13,10 @@ _MODULES = {
     "fitting": "segment_engine.backends.sources.fitting",
     "inference": "segment_engine.backends.inference",
     "preview": "segment_engine.backends.preview",
+    "explain": "segment_engine.backends.explain",
+    "seen": "segment_engine.backends.seen",
+    "terminal": "segment_engine.display.terminal",
+    "notebook": "segment_engine.display.notebook",
     "batch": "segment_engine.batch.materialize",
     "publish": "segment_engine.batch.publish",
 }

@@ -19,10 +19,10 @@ import yaml
 
 from segment_engine import Engine, RuleError, Schema
 from segment_engine.batch.memberships import Memberships
-from segment_engine.engine import Rule
 from segment_engine.expression.nodes import Call, walk
 from segment_engine.operators.row import Shape
 from segment_engine.operators.table import TABLE, operator
+from segment_engine.rule import Rule
 from segment_engine.values.types import TRUTH, Type
 
 FOLDER = Path(__file__).parent / "conformance"

@@ -197,7 +197,7 @@ def test_every_command_is_shown() -> None:
     groups = {f"{group.typer_instance.info.name} ": group.typer_instance for group in GROUPS}
     for before, group in {"": app, **groups}.items():
         bodies = [command.callback for command in group.registered_commands]
-        names = [before + body.__name__ for body in bodies if body is not None]
+        names = [before + body.__name__.replace("_", "-") for body in bodies if body is not None]
         assert [
             name for name in names if not any(f"{w} ".startswith(f"{name} ") for w in shown)
         ] == []

@@ -26,12 +26,12 @@ MODULES = dict.fromkeys(
 )
 
 ORDER = (
-    *("values", "operators", "diagnostics", "errors", "expression", "language", "backends"),
-    *("batch", "parts", "engine", "discovery", "testing", "cli"),
+    *("values", "operators", "display", "diagnostics", "errors", "expression", "language"),
+    *("backends", "batch", "parts", "rule", "engine", "discovery", "testing", "cli"),
 )
 """A room imports from its own and from rooms before it. `parts` names modules as text."""
 
-EARLIER = {("backends", "parts"), ("batch", "parts")}
+EARLIER = {("display", "parts"), ("backends", "parts"), ("batch", "parts")}
 """What is named out of order: `parts` imports nothing itself."""
 
 

@@ -13,7 +13,7 @@ from segment_engine.errors import SourceError
 from segment_engine.values.moments import Clock
 
 if TYPE_CHECKING:
-    from segment_engine.engine import Rule
+    from segment_engine.rule import Rule
 
 
 def compiled(rule: "Rule", clock: Clock, source: Any, members: Members | None = None) -> pl.Expr:
@@ -22,14 +22,15 @@ def compiled(rule: "Rule", clock: Clock, source: Any, members: Members | None = 
     return to_polars(bind(rule.resolved(clock), columns, members))
 
 
-def check_ids(source: Source, id_column: str) -> None:
-    """Raises RunError where an id is null or stands twice."""
+def check_ids(source: Source, id_column: str) -> int:
+    """How many consumers there are. Raises RunError where an id is null or stands twice."""
     ids = pl.col(id_column)
     counted = source.polars().select(
         pl.len().alias("rows"), ids.count().alias("present"), ids.drop_nulls().n_unique()
     )
     rows, present, distinct = _collected(source, counted).row(0)
     refuse_ids(id_column, rows - present, present - distinct)
+    return int(rows)
 
 
 def members(rule: "Rule", clock: Clock, source: Source, id_column: str) -> list[Any]:

@@ -22,7 +22,7 @@ from segment_engine.values.moments import Clock
 from segment_engine.values.types import ANY
 
 if TYPE_CHECKING:
-    from segment_engine.engine import Rule
+    from segment_engine.rule import Rule
 
 Progress = Callable[[int, int], None]
 

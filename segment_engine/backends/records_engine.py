@@ -11,7 +11,7 @@ from segment_engine.values.moments import Clock
 
 if TYPE_CHECKING:
     from segment_engine.backends.sources import Source
-    from segment_engine.engine import Rule
+    from segment_engine.rule import Rule
 
 
 def compiled(
@@ -21,11 +21,12 @@ def compiled(
     return to_predicate(rule.resolved(clock), members=members)
 
 
-def check_ids(source: "Source", id_column: str) -> None:
-    """Raises RunError where an id is null or stands twice."""
+def check_ids(source: "Source", id_column: str) -> int:
+    """How many consumers there are. Raises RunError where an id is null or stands twice."""
     ids = [row[id_column] for row in source.rows([id_column])]
     present = [value for value in ids if value is not None]
     refuse_ids(id_column, len(ids) - len(present), len(present) - len(set(present)))
+    return len(ids)
 
 
 def members(rule: "Rule", clock: Clock, source: "Source", id_column: str) -> list[Any]:

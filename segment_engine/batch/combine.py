@@ -11,11 +11,11 @@ from segment_engine.backends.sources import Source
 from segment_engine.errors import RunError
 from segment_engine.expression.nodes import Call, Constant, Expr, fold
 from segment_engine.expression.references import condition_of, references
-from segment_engine.expression.resolve import AND, IN_AUDIENCE, NOT, OR, TRUE
+from segment_engine.expression.resolve import AND, IN_AUDIENCE, NOT, TRUE, make
 from segment_engine.values.moments import Clock
 
 if TYPE_CHECKING:
-    from segment_engine.engine import Rule
+    from segment_engine.rule import Rule
 
 Ids = frozenset[Any]
 Part = Ids | Expr
@@ -71,9 +71,8 @@ class Combiner:
         found = [part for part in parts if isinstance(part, frozenset)]
         asked = tuple(part for part in parts if not isinstance(part, frozenset))
         if asked:
-            op = AND if every else OR
-            together = Call(op, asked, op.gives) if len(asked) > 1 else asked[0]
-            found.append(self._ask(rule, together))
+            name = "and" if every else "or"
+            found.append(self._ask(rule, make(name, *asked) if len(asked) > 1 else asked[0]))
         return frozenset.intersection(*found) if every else frozenset.union(*found)
 
     def _ids(self, rule: "Rule", part: Part) -> Ids:

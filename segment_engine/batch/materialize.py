@@ -15,7 +15,8 @@ from segment_engine.parts import ENGINES, part
 
 if TYPE_CHECKING:
     from segment_engine.diagnostics.diagnostic import Diagnostic
-    from segment_engine.engine import AsOf, Engine, Rule
+    from segment_engine.engine import Engine
+    from segment_engine.rule import AsOf, Rule
 
 
 def members(
@@ -55,7 +56,7 @@ def materialize(
     checked, broken = _checked(engine, rules)
     opened = open_for(engine, list(checked.values()), source, id_column)
     run = part(engine_name)
-    run.check_ids(opened, id_column)
+    consumers = run.check_ids(opened, id_column)
     made = _Run(checked, broken | dict(failed or {}))
     made.compute(Combiner(run, clock, opened, id_column), engine, lists, progress)
     keys = [*rules, *(key for key in (*lists, *(failed or {})) if key not in rules)]
@@ -63,6 +64,7 @@ def materialize(
         {key: made.members[key] for key in keys if key in made.members},
         {key: made.failed[key] for key in keys if key in made.failed},
         _id_type(opened, id_column),
+        consumers,
     )
 
 

@@ -6,10 +6,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from segment_engine.errors import RunError, SegmentError
+from segment_engine.display.shown import Shown
+from segment_engine.display.words import Block, Table, Words, said
+from segment_engine.errors import RuleError, RunError, SegmentError
+
+SHOWN = 200
+"""How many audiences a display lists."""
 
 
-class Memberships:
+class Memberships(Shown):
     """The members of each audience of one run; immutable.
 
     `failed` maps the audiences that could not be computed to the error: they have no members
@@ -21,11 +26,18 @@ class Memberships:
         members: Mapping[str, list[Any]],
         failed: Mapping[str, SegmentError],
         id_type: pa.DataType | None = None,
+        consumers: int | None = None,
     ) -> None:
         """Made by `Engine.materialize`."""
         self._members = dict(members)
         self._failed = MappingProxyType(dict(failed))
         self._id_type = id_type
+        self._consumers = consumers
+
+    @property
+    def consumers(self) -> int | None:
+        """How many consumers there were to choose from; None where that is not known."""
+        return self._consumers
 
     @property
     def failed(self) -> Mapping[str, SegmentError]:
@@ -65,3 +77,24 @@ class Memberships:
     def __repr__(self) -> str:
         failed = f", {len(self._failed)} failed" if self._failed else ""
         return f"<Memberships of {len(self._members)} audiences{failed}>"
+
+    def _blocks(self) -> list[Block]:
+        rows = [self._row(key, number) for key, number in self.counts().items()]
+        failed = [(said(key), said("failed", "error"), said("")) for key in self._failed]
+        shown = tuple((rows + failed)[:SHOWN])
+        more = len(rows) + len(failed) - len(shown)
+        blocks: list[Block] = [Table(("audience", "members", "share"), shown, frozenset((1, 2)))]
+        if more:
+            blocks.append(said(f"... and {more:,} more"))
+        return blocks + [_failure(key, fault) for key, fault in self._failed.items()]
+
+    def _row(self, key: str, number: int) -> tuple[Words, ...]:
+        share = f"{number / self._consumers:.1%}" if self._consumers else ""
+        return said(key), said(f"{number:,}", "number"), said(share)
+
+
+def _failure(key: str, fault: SegmentError) -> Words:
+    message = str(fault)
+    if isinstance(fault, RuleError) and fault.diagnostics:
+        message = fault.diagnostics[0].message
+    return (*said(f"{key} failed", "error"), *said(f": {message}"))

@@ -66,6 +66,7 @@ for _body in (
     rules.check,
     rules.format,
     rules.sql,
+    rules.explain_sql,
     rules.count,
     rules.members,
     preview.preview,

@@ -1,10 +1,7 @@
 """What the commands print: results to stdout, what is wrong to stderr, JSON for machines.
 
 With `--json` a command prints one object to stdout. `ok` says whether it succeeded; where it did
-not, `error` is `{kind, message}` and `diagnostics` is a list. A diagnostic is `{code, severity,
-message, span, pointer, suggestion, fixes, near, help}`: `span` is `{start, end, line, column}`
-in code points, the last two from 1, or null for a rule that came as JSON, where `pointer` is its
-JSON pointer; a fix is `{start, end, replacement}`.
+not, `error` is `{kind, message}` and `diagnostics` is a list; see `Diagnostic.to_json`.
 """
 
 import io
@@ -20,9 +17,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from segment_engine.diagnostics.diagnostic import Diagnostic, Fix
+from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.diagnostics.picture import draw
-from segment_engine.diagnostics.spans import Span
 from segment_engine.errors import RuleError, SegmentError
 
 Json = dict[str, Any]
@@ -127,30 +123,4 @@ def diagnostics_of(fault: SegmentError) -> list[Json]:
     """The diagnostics of a wrong rule; none of any other error."""
     if not isinstance(fault, RuleError):
         return []
-    return [diagnostic_json(item, fault.source) for item in fault.diagnostics]
-
-
-def diagnostic_json(item: Diagnostic, text: str) -> Json:
-    """A diagnostic in the shape that this module documents."""
-    return {
-        "code": item.code,
-        "severity": item.severity,
-        "message": item.message,
-        "span": _span_json(item.span, text) if isinstance(item.span, Span) else None,
-        "pointer": None if isinstance(item.span, Span) else item.span.path,
-        "suggestion": item.suggestion,
-        "fixes": [_fix_json(fix) for fix in item.fixes],
-        "near": list(item.near),
-        "help": item.help,
-    }
-
-
-def _span_json(span: Span, text: str) -> Json:
-    start = min(span.start, len(text))
-    line, column = text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
-    return {"start": span.start, "end": span.end, "line": line, "column": column}
-
-
-def _fix_json(fix: Fix) -> Json:
-    place = {"start": fix.span.start, "end": fix.span.end} if isinstance(fix.span, Span) else {}
-    return {**place, "replacement": fix.replacement}
+    return [item.to_json(fault.source) for item in fault.diagnostics]

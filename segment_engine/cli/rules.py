@@ -1,4 +1,4 @@
-"""The commands on one rule: check, format, sql, count, members."""
+"""The commands on one rule: check, format, sql, explain-sql, count, members."""
 
 import os
 import secrets
@@ -25,18 +25,23 @@ from segment_engine.cli.inputs import (
 from segment_engine.cli.output import (
     Json,
     complain,
-    diagnostic_json,
     errors_of,
     say,
     say_json,
     show_pictures,
 )
 from segment_engine.diagnostics.diagnostic import Diagnostic
-from segment_engine.engine import Engine, Rule
+from segment_engine.engine import Engine
 from segment_engine.errors import OutputError, RuleError
 from segment_engine.language.layout import layout
 from segment_engine.language.mend import mend
+from segment_engine.rule import Rule
 from segment_engine.values.isotime import format_instant
+
+Source = Annotated[
+    str | None,
+    typer.Option(help="Consumers whose column types are taken; else the default ones."),
+]
 
 
 def check(
@@ -111,10 +116,7 @@ def sql(
     file: RuleFile = None,
     as_of: AsOf = None,
     timezone: Timezone = "UTC",
-    source: Annotated[
-        str | None,
-        typer.Option(help="Consumers whose column types are taken; else the default ones."),
-    ] = None,
+    source: Source = None,
     schema: SchemaFile = None,
     as_json: AsJson = False,
 ) -> int:
@@ -135,6 +137,33 @@ def sql(
         say_json({**_told(checked, instant), "sql": made})
     else:
         say(made)
+    return 0
+
+
+def explain_sql(
+    rule: RuleText = None,
+    file: RuleFile = None,
+    as_of: AsOf = None,
+    timezone: Timezone = "UTC",
+    source: Source = None,
+    schema: SchemaFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Print the SQL of each condition of a rule beside it.
+
+    With the times that it asks for at this as-of, and what becomes of consumers who lack what it
+    reads. Long SQL is cut in the middle; --json has all of it.
+
+    \b
+    Example:
+        segment-engine explain-sql 'lastOrderAt within last 30 days or phone is missing'
+    """
+    checked, _ = checked_rule(engine_of(schema, timezone), rule, file)
+    explanation = checked.explain_sql(as_of, source)
+    if as_json:
+        say_json({"ok": True, **explanation.to_json()})
+    else:
+        say(str(explanation))
     return 0
 
 
@@ -240,7 +269,7 @@ def _check_json(engine: Engine, text: str, found: list[Diagnostic], fix: bool) -
         "text": rule and rule.text,
         "fields": list(rule.fields) if rule else [],
         "hash": rule and rule.hash,
-        "diagnostics": [diagnostic_json(item, text) for item in found],
+        "diagnostics": [item.to_json(text) for item in found],
         **({"fixed": text} if fix else {}),
     }
 

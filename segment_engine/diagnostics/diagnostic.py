@@ -1,9 +1,9 @@
 """A diagnostic, its codes and the log in which one check collects them."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from segment_engine.diagnostics.spans import Place
+from segment_engine.diagnostics.spans import Place, Span
 
 Severity = Literal["error", "warning", "hint"]
 
@@ -14,6 +14,12 @@ class Fix:
 
     span: Place
     replacement: str
+
+    def to_json(self) -> dict[str, Any]:
+        """`{start, end, replacement}`; the replacement alone where the rule came as JSON."""
+        place = self.span
+        at = {"start": place.start, "end": place.end} if isinstance(place, Span) else {}
+        return {**at, "replacement": self.replacement}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,25 @@ class Diagnostic:
         """What to write instead, where exactly one thing is suggested; else None."""
         choices = [fix.replacement for fix in self.fixes] or list(self.near)
         return choices[0] if len(choices) == 1 else None
+
+    def to_json(self, text: str) -> dict[str, Any]:
+        """The finding in the rule `text`, ready for `json.dumps`.
+
+        `{code, severity, message, span, pointer, suggestion, fixes, near, help}`: `span` is
+        `{start, end, line, column}` in code points, the last two from 1, or null for a rule that
+        came as JSON, where `pointer` is its JSON pointer.
+        """
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "message": self.message,
+            "span": self.span.to_json(text) if isinstance(self.span, Span) else None,
+            "pointer": None if isinstance(self.span, Span) else self.span.path,
+            "suggestion": self.suggestion,
+            "fixes": [fix.to_json() for fix in self.fixes],
+            "near": list(self.near),
+            "help": self.help,
+        }
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ import unicodedata
 
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.diagnostics.spans import Pointer
+from segment_engine.display.words import Word, Words, plain, said
 
 WIDTH = 100
 """Longer lines are cut around the place, in columns."""
@@ -11,9 +12,18 @@ WIDTH = 100
 
 def draw(item: Diagnostic, text: str) -> str:
     """The picture of a diagnostic in the rule `text`: some lines, without a final newline."""
-    head = f"{item.severity}[{item.code}]: {item.message}"
+    return plain(drawn(item, text))
+
+
+def drawn(item: Diagnostic, text: str) -> Words:
+    """The words of `draw`, line breaks included."""
+    head = (
+        Word(item.severity, f"{item.severity}[{item.code}]"),
+        Word("plain", f": {item.message}"),
+    )
     if isinstance(item.span, Pointer):
-        return "\n".join([head, f"  --> {item.span.path or '(the whole rule)'}", *_advice(item)])
+        place = f"\n  --> {item.span.path or '(the whole rule)'}"
+        return head + said("\n".join([place, *_advice(item)]))
     start = min(item.span.start, len(text))
     number = text.count("\n", 0, start) + 1
     begin = text.rfind("\n", 0, start) + 1
@@ -24,8 +34,9 @@ def draw(item: Diagnostic, text: str) -> str:
     carets = "^" * max(1, _columns(_printable(line[first:last])))
     gutter = str(number)
     blank = " " * len(gutter)
-    rows = [head, f"{gutter} | {shown}", f"{blank} | {' ' * before}{carets}"]
-    return "\n".join(rows + [f"{blank} {row}" for row in _advice(item)])
+    place = f"\n{gutter} | {shown}\n{blank} | {' ' * before}"
+    advice = "".join(f"\n{blank} {row}" for row in _advice(item))
+    return (*head, Word("plain", place), Word(item.severity, carets), Word("plain", advice))
 
 
 def _advice(item: Diagnostic) -> list[str]:

@@ -14,6 +14,12 @@ class Span:
         """From the beginning of this span to the end of `other`."""
         return Span(self.start, other.end)
 
+    def to_json(self, text: str) -> dict[str, int]:
+        """`{start, end, line, column}` in that text, the last two from 1."""
+        start = min(self.start, len(text))
+        line, column = text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
+        return {"start": self.start, "end": self.end, "line": line, "column": column}
+
 
 @dataclass(frozen=True, slots=True)
 class Pointer:

@@ -1,10 +1,16 @@
-"""Canonical text of an expression: stable, one line, operand order kept, comments gone."""
+"""Canonical text of an expression: stable, one line, operand order kept, comments gone.
 
+It is made of words that know what they are, so that nothing has to read it again to colour it.
+"""
+
+from typing import Any
+
+from segment_engine.display.words import Kind, Word, Words, joined, plain, said
 from segment_engine.expression.nodes import Call, Constant, Expr, Field, fold
 from segment_engine.operators.row import Shape
 from segment_engine.operators.table import operator
 from segment_engine.values.moments import Duration, Moment
-from segment_engine.values.numbers import plain
+from segment_engine.values.numbers import plain as plain_number
 from segment_engine.values.paths import WORD, quote
 from segment_engine.values.patterns import Pattern
 
@@ -36,11 +42,21 @@ _ARITHMETIC = {
 }
 _NEGATION, _NEGATE, _EXISTS = operator("not"), operator("negate"), operator("exists")
 
-Piece = tuple[str, int]
+Piece = tuple[Words, int]
+
+BLANK = Word("plain", " ")
+_AND_BETWEEN = (BLANK, Word("keyword", "and"), BLANK)
+_COMMA = (Word("mark", ","), BLANK)
+_OPENING, _CLOSING = Word("mark", "("), Word("mark", ")")
 
 
 def spell(expr: Expr) -> str:
     """The canonical text; parsing it gives the same expression."""
+    return plain(spelt(expr))
+
+
+def spelt(expr: Expr) -> Words:
+    """The words of the canonical text, blanks included."""
     return fold(expr, _piece)[0]
 
 
@@ -53,14 +69,14 @@ def spell_field(name: str, root: str) -> str:
 
 def _piece(node: Expr, parts: tuple[Piece, ...]) -> Piece:
     if isinstance(node, Constant):
-        return spell_constant(node), _ATOM
+        return _constant(node), _ATOM
     if isinstance(node, Field):
-        return spell_field(node.name, node.spec.name if not node.declared else _root(node)), _ATOM
+        name = spell_field(node.name, node.spec.name if not node.declared else _root(node))
+        return said(name, "field"), _ATOM
     assert isinstance(node, Call)
     if node.op in _LOGIC:
-        level = _LOGIC[node.op]
-        inner = [_bracketed(part, _NOT) for part in parts]
-        return f" {node.op.words[0]} ".join(inner), level
+        inner = [bracketed(words) if level < _NOT else words for words, level in parts]
+        return joined((BLANK, Word("keyword", node.op.words[0]), BLANK), inner), _LOGIC[node.op]
     if node.op is _NEGATION:
         return _negation(node, parts[0])
     return _call(node, parts)
@@ -75,41 +91,61 @@ def _negation(node: Call, part: Piece) -> Piece:
     if isinstance(inner, Call) and inner.op.negated:
         parts = tuple(fold(argument, _piece) for argument in inner.args)
         return _predicate(inner, parts, inner.op.negated[0]), _PREDICATE
-    return f"not {_bracketed(part, _NOT)}", _NOT
+    return (Word("keyword", "not"), BLANK, *_bracketed(part, _NOT)), _NOT
 
 
 def _call(node: Call, parts: tuple[Piece, ...]) -> Piece:
     op = node.op
     match op.shape:
         case Shape.FUNCTION:
-            return f"{op.words[0]}({parts[0][0]})", _ATOM
+            return (Word("function", op.words[0]), *bracketed(parts[0][0])), _ATOM
         case Shape.PREFIX:
-            return f"{op.words[0]} {_bracketed(parts[0], _ATOM)}", _ATOM
+            return (Word("function", op.words[0]), BLANK, *_bracketed(parts[0], _ATOM)), _ATOM
         case Shape.ARITHMETIC if len(parts) == 1:
-            return f"-{_bracketed(parts[0], _ATOM)}", _SIGN
+            return (Word("operator", "-"), *_bracketed(parts[0], _ATOM)), _SIGN
         case Shape.ARITHMETIC:
             level = _ARITHMETIC[op]
             left, right = _bracketed(parts[0], level), _bracketed(parts[1], level + 1)
-            return f"{left} {op.words[0]} {right}", level
+            return (*left, BLANK, Word("operator", op.words[0]), BLANK, *right), level
         case _:
             return _predicate(node, parts, op.words[0]), _PREDICATE
 
 
-def _predicate(node: Call, parts: tuple[Piece, ...], word: str) -> str:
+def _predicate(node: Call, parts: tuple[Piece, ...], word: str) -> Words:
     if node.op.shape is Shape.AUDIENCE:
-        return f"{word} {parts[0][0]}"
+        return (Word("operator", word), BLANK, *parts[0][0])
     left, *rights = (_bracketed(part, _SUM) for part in parts)
-    text = " ".join([left, word, " and ".join(rights)]).rstrip()
-    return f"{text} ignoring case" if node.ignoring_case else text
+    words = [*left, BLANK, Word("operator", word)]
+    for at, right in enumerate(rights):
+        words += [*(_AND_BETWEEN if at else (BLANK,)), *right]
+    if node.ignoring_case:
+        words += [BLANK, Word("keyword", "ignoring case")]
+    return tuple(words)
 
 
-def _bracketed(part: Piece, level: int) -> str:
-    return part[0] if part[1] >= level else f"({part[0]})"
+def _bracketed(part: Piece, level: int) -> Words:
+    return part[0] if part[1] >= level else bracketed(part[0])
 
 
-def spell_constant(constant: Constant) -> str:
-    """A literal as rules write it."""
-    value = constant.value
+def bracketed(words: Words) -> Words:
+    """The words in brackets."""
+    return (_OPENING, *words, _CLOSING)
+
+
+def _constant(constant: Constant) -> Words:
+    if isinstance(constant.value, tuple):
+        return bracketed(joined(_COMMA, [_constant(item) for item in constant.value]))
+    return said(spell_value(constant.value), _KINDS.get(constant.type.family, "number"))
+
+
+_KINDS: dict[str, Kind] = {
+    **{"text": "text", "pattern": "text", "time": "time", "duration": "time"},
+    **{"boolean": "truth", "truth": "truth", "null": "truth"},
+}
+
+
+def spell_value(value: Any) -> str:
+    """A literal as rules write it, of any value that a Constant holds but a list."""
     match value:
         case None:
             return "null"
@@ -121,7 +157,5 @@ def spell_constant(constant: Constant) -> str:
             return value.text
         case Pattern():
             return f'"{value.text}"'
-        case tuple():
-            return f"({', '.join(spell_constant(item) for item in value)})"
         case _:
-            return plain(value)
+            return plain_number(value)

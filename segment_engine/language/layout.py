@@ -4,9 +4,10 @@ import re
 from itertools import chain
 
 from segment_engine.diagnostics.spans import Span
+from segment_engine.display.words import Word, Words, joined, plain, said
 from segment_engine.expression.build import LOGIC
 from segment_engine.expression.nodes import Call, Expr
-from segment_engine.expression.spelling import spell
+from segment_engine.expression.spelling import BLANK, bracketed, spelt
 
 WIDTH = 88
 """A longer rule stands on several lines, in columns."""
@@ -20,16 +21,22 @@ def layout(text: str, expr: Expr) -> str:
     Comments that fill a line stay above the clause that they stood above or in; others go.
     Laying out the result again changes nothing.
     """
+    return plain(laid_out(text, expr))
+
+
+def laid_out(text: str, expr: Expr) -> Words:
+    """The words of `layout`, blanks and line breaks included."""
     clauses = list(expr.args) if isinstance(expr, Call) and expr.op in LOGIC else [expr]
     comments = _full_line_comments(text) if isinstance(expr.span, Span) else []
-    line = spell(expr)
-    if not comments and len(line) <= WIDTH:
+    line = spelt(expr)
+    if not comments and len(plain(line)) <= WIDTH:
         return line
     above: list[list[str]] = [[] for _ in range(len(clauses) + 1)]
     for place, comment in comments:
         above[_clause_at(clauses, place)].append(comment)
     lines = [_lines(expr, at, clause, above[at]) for at, clause in enumerate(clauses)]
-    return "\n".join([*chain.from_iterable(lines), *above[-1]])
+    last = [said(comment, "comment") for comment in above[-1]]
+    return joined(said("\n"), [*chain.from_iterable(lines), *last])
 
 
 def _full_line_comments(text: str) -> list[tuple[int, str]]:
@@ -47,9 +54,13 @@ def _clause_at(clauses: list[Expr], place: int) -> int:
     return next((at for at, end in enumerate(ends) if end > place), len(clauses))
 
 
-def _lines(expr: Expr, at: int, clause: Expr, comments: list[str]) -> list[str]:
+def _lines(expr: Expr, at: int, clause: Expr, comments: list[str]) -> list[Words]:
     nested = isinstance(clause, Call) and clause.op in LOGIC
-    spelt = f"({spell(clause)})" if nested and clause is not expr else spell(clause)
+    words = bracketed(spelt(clause)) if nested and clause is not expr else spelt(clause)
     if not at or not isinstance(expr, Call):
-        return [*comments, spelt]
-    return [*(f"  {comment}" for comment in comments), f"  {expr.op.name} {spelt}"]
+        return [*(said(comment, "comment") for comment in comments), words]
+    above = [(_INDENT, Word("comment", comment)) for comment in comments]
+    return [*above, (_INDENT, Word("keyword", expr.op.name), BLANK, *words)]
+
+
+_INDENT = Word("plain", "  ")

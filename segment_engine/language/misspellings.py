@@ -38,6 +38,9 @@ TERMINALS = {
     Shape.AUDIENCE: "AUDIENCE",
 }
 
+BEFORE_VALUES = frozenset({"PREFIX", "AUDIENCE"})
+"""Terminals of operators that stand where a value or a condition begins."""
+
 WORDS = {
     "equals": "=",
     "equal to": "=",

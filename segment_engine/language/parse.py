@@ -128,7 +128,11 @@ class _Lexer(Lexer):
         assert lexer_state.text is not None
         text = lexer_state.text.text
         assert isinstance(text, str)
-        keywords, match, at, end = self._keywords, self._any, 0, len(text)
+        return self.words(text)
+
+    def words(self, text: str, at: int = 0) -> Iterator[Word]:
+        """The tokens from an offset on."""
+        keywords, match, end = self._keywords, self._any, len(text)
         while at < end:
             name = _NAME(text, at)
             if name is not None and name[1].lower() not in keywords:
@@ -284,6 +288,69 @@ def _with_plain_names(made: Lark) -> None:
             sys.intern(str(name)): (action, one.get(target, target))
             for name, (action, target) in actions.items()
         }
+
+
+class Partial:
+    """A parse of a text's beginning, on which further tokens can be tried."""
+
+    def __init__(self, text: str, schema: Schema) -> None:
+        _now.builder, _now.text = Builder(schema, Log()), text
+        self._parser: Any = _lark().parse_interactive("")
+        self._text = text
+
+    def tokens(self) -> Iterator[Word]:
+        """The tokens of the text, whatever is in it; raises TooMany beyond the limits."""
+        return _Tokens().process(self._readable())
+
+    def _readable(self) -> Iterator[Word]:
+        """Also characters that begin no token, as one of the kind UNREADABLE."""
+        connected: Any = _lark().parser.lexer
+        at = 0
+        while at < len(self._text):
+            try:
+                yield from connected.lexer.words(self._text, at)
+                return
+            except UnexpectedCharacters as fault:
+                found = _UNREADABLE.match(self._text, fault.pos_in_stream or 0)
+                assert found is not None
+                at = found.end()
+                yield _word("UNREADABLE", found[0], found.start(), at)
+
+    def accepts(self) -> frozenset[str]:
+        """The kinds of tokens that may come next."""
+        return frozenset(map(str, self._parser.accepts()))
+
+    def stack(self, *kinds: str) -> list[Any] | None:
+        """The tokens and expressions held after tokens of these kinds; None where refused."""
+        ahead = self._parser.copy(deepcopy_values=False)
+        try:
+            for kind in kinds:
+                ahead.feed_token(_made_up(kind))
+        except UnexpectedToken:
+            return None
+        return list(ahead.parser_state.value_stack)
+
+    def feed(self, token: Word) -> None:
+        """Goes on by a token that may come next."""
+        self._parser.feed_token(token)
+
+    def fill(self, kind: str) -> None:
+        """Goes on by a token that nobody wrote."""
+        self._parser.feed_token(_made_up(kind))
+
+
+_UNREADABLE = re.compile(r"""["'`][^\n]*|[\w.]+|.""", re.S)
+_MADE_UP = {
+    "COMPARE": "=",
+    "POSTFIX": "exists",
+    "STRING": '""',
+    "LISTED": "in",
+    "BETWEEN": "between",
+}
+
+
+def _made_up(kind: str) -> Any:
+    return _word(kind, _MADE_UP.get(kind, "_"), 0, 0)
 
 
 def bare_parser() -> Lark:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from segment_engine.diagnostics.diagnostic import Diagnostic, Fix
 from segment_engine.diagnostics.nearest import nearest
 from segment_engine.diagnostics.spans import Span
-from segment_engine.language.misspellings import TERMINALS, WORDS
+from segment_engine.language.misspellings import BEFORE_VALUES, TERMINALS, WORDS
 from segment_engine.operators.row import Shape
 from segment_engine.operators.table import spelled
 from segment_engine.values.moments import UNITS
@@ -15,7 +15,7 @@ from segment_engine.values.paths import quote
 
 _SPELLED = spelled(*TERMINALS)
 _PLAIN = [word for word in _SPELLED if not word.startswith("not ")]
-_OPERATORS = frozenset(TERMINALS.values()) - {"PREFIX"}
+_OPERATORS = frozenset(TERMINALS.values()) - BEFORE_VALUES
 _NEGATED = {
     row.words[0]: row.negated[0]
     for row, _ in spelled(Shape.COMPARE, Shape.POSTFIX).values()

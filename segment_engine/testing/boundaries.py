@@ -6,10 +6,10 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from segment_engine.engine import AsOf, Rule
 from segment_engine.expression.nodes import Call, Constant, Field, walk
 from segment_engine.expression.resolve import expand_derived
 from segment_engine.operators.row import Shape
+from segment_engine.rule import AsOf, Rule
 from segment_engine.values import moments
 from segment_engine.values.isotime import MAX_DAY, MAX_INSTANT, MIN_DAY, MIN_INSTANT
 from segment_engine.values.moments import Clock, Duration, Moment, Window

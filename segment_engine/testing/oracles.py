@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segment_engine.engine import AsOf, Rule
 from segment_engine.parts import ENGINES
+from segment_engine.rule import AsOf, Rule
 from segment_engine.values.isotime import format_instant
 
 ID = "id"

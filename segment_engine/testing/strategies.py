@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from segment_engine.engine import AsOf, Rule
 from segment_engine.expression.schema import Schema
+from segment_engine.rule import AsOf, Rule
 from segment_engine.testing.boundaries import Boundaries, boundaries
 from segment_engine.testing.consumers import random_consumers
 from segment_engine.testing.rules import random_rule

@@ -14,7 +14,17 @@ from segment_engine import Engine
 from tests.cli.running import run
 
 COMMANDS = (
-    *("init", "check", "format", "sql", "count", "members", "preview", "materialize"),
+    *(
+        "init",
+        "check",
+        "format",
+        "sql",
+        "explain-sql",
+        "count",
+        "members",
+        "preview",
+        "materialize",
+    ),
     *("operators", "schema show", "schema infer", "schema check"),
 )
 AS_OF = "2026-01-31T12:00:00Z"
@@ -144,6 +154,20 @@ def test_sql(consumers: Path) -> None:
     rule = Engine(timezone="Asia/Tokyo").rule("lastOrderAt on today")
     assert made.out.strip() == rule.sql(as_of=AS_OF)
     assert run("sql", "--json", "phone exists", "--as-of", AS_OF).told["as_of"] == AS_OF
+
+
+def test_explain_sql(consumers: Path) -> None:
+    rule = "lastOrderAt on today or email is missing"
+    made = run("explain-sql", rule, "--as-of", AS_OF, "--timezone", "Asia/Tokyo")
+    explanation = Engine(timezone="Asia/Tokyo").rule(rule).explain_sql(AS_OF)
+    assert made.out == f"{explanation}\n"
+    told = run("explain-sql", "--json", rule, "--as-of", AS_OF, "--source", consumers).told
+    assert told == {
+        "ok": True,
+        **Engine().rule(rule).explain_sql(AS_OF, str(consumers)).to_json(),
+    }
+    wrong = run("explain-sql", "totlOrders > 1")
+    assert wrong.code == 1 and "did you mean totalOrders" in wrong.err
 
 
 def test_operators_shows_every_row_in_one_line() -> None:

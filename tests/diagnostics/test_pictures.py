@@ -117,9 +117,10 @@ def test_each_certain_fix_can_be_applied_as_it_stands(case: Case) -> None:
 
 
 def test_every_code_has_a_picture() -> None:
-    section = README.read_text("utf-8").partition("## 16. All codes")[2].partition("\n## ")[0]
+    section = README.read_text("utf-8").partition("## 17. All codes")[2].partition("\n## ")[0]
     codes = set(re.findall(r"^\| `([a-z-]+)` \|", section, re.M))
-    assert codes == {item.code for case in CASES for item in case.found()}
+    of_many = {"unknown-audience", "audience-cycle", "failed-audience"}  # drawn in catalog/
+    assert codes - of_many == {item.code for case in CASES for item in case.found()}
 
 
 def test_there_are_enough_pictures() -> None:

@@ -74,6 +74,12 @@ def test_examples_keep_whom_they_say(rule: str, consumer: str, run: str, member:
     assert found is {"yes": True, "no": False}[member]
 
 
+@pytest.mark.parametrize(("rule", "audiences", "member"), tables("rule", "in audiences", "member"))
+def test_references_keep_whom_they_say(rule: str, audiences: str, member: str) -> None:
+    found = ENGINE.rule(rule).matches({}, audiences=json.loads(audiences))
+    assert found is {"yes": True, "no": False}[member]
+
+
 @pytest.mark.parametrize(("written", "canonical"), tables("written", "canonical"))
 def test_canonical_texts(written: str, canonical: str) -> None:
     codes = [item.code for item in ENGINE.diagnose(written) if item.severity == "error"]
@@ -156,10 +162,16 @@ FORMS = {
     Shape.BETWEEN: "? {} ? and ?",
     Shape.LASTING: "? {} 30 days",
     Shape.PREFIX: "{} ?",
+    Shape.AUDIENCE: "{} ?",
     Shape.FUNCTION: "{}(?)",
     Shape.ARITHMETIC: "? {} ?",
 }
-TAKES = {"*": "every type", "time": "date, datetime", "number": "number, currency"}
+TAKES = {
+    "audience": "the consumer",
+    "*": "every type",
+    "time": "date, datetime",
+    "number": "number, currency",
+}
 PREFIXED = ("not", "negate")
 
 

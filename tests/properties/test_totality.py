@@ -1,5 +1,6 @@
 """Any text and any JSON gives a rule, or findings that point into it: never anything else."""
 
+import json
 import time
 from random import Random
 from typing import Any
@@ -49,7 +50,10 @@ def assert_total(source: Any) -> None:
         found = error.diagnostics
         assert any(finding.severity == "error" for finding in found)
     assert time.process_time() - began < 1
+    assert ENGINE.diagnose(source) == found
     for finding in found:
+        if isinstance(source, str):
+            json.dumps(finding.to_json(source))
         spans = [finding.span, *(fix.span for fix in finding.fixes)]
         for span in spans:
             if isinstance(span, Span) and isinstance(source, str):

@@ -9,7 +9,8 @@ from segment_engine.expression.nodes import Field, walk
 from segment_engine.expression.resolve import expand_derived
 
 if TYPE_CHECKING:
-    from segment_engine.engine import Engine, Rule
+    from segment_engine.engine import Engine
+    from segment_engine.rule import Rule
 
 
 def open_for(
