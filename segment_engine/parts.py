@@ -18,6 +18,7 @@ _MODULES = {
     "terminal": "segment_engine.display.terminal",
     "notebook": "segment_engine.display.notebook",
     "batch": "segment_engine.batch.materialize",
+    "lists": "segment_engine.batch.lists",
     "publish": "segment_engine.batch.publish",
 }
 

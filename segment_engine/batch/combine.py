@@ -4,6 +4,7 @@ An engine is asked for each largest part without a reference, once; `and`, `or`,
 parts are intersection, union and complement of ids.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ class Combiner:
     def held(self, key: str, ids: Collection[Any], rule: "Rule") -> Ids:
         """The ids of a list that are consumers; RunError where they are of another type."""
         everybody = self.everybody(rule)
+        ids = _as_stored(ids, everybody)
         kinds, wanted = {type(i) for i in ids}, {type(i) for i in everybody}
         if kinds and wanted and not kinds & wanted:
             names = [" or ".join(sorted(k.__name__ for k in some)) for some in (kinds, wanted)]
@@ -81,3 +83,14 @@ class Combiner:
     def _ask(self, rule: "Rule", part: Expr) -> Ids:
         piece = type(rule)(rule.engine, part, "")
         return frozenset(self._run.members(piece, self._clock, self._source, self._id))
+
+
+def _as_stored(ids: Collection[Any], everybody: Ids) -> Collection[Any]:
+    """Texts of whole numbers as numbers, where the consumers' ids are numbers."""
+    whole = {type(i) for i in everybody} == {int}
+    if not whole or not all(isinstance(i, str) and _WHOLE.fullmatch(i) for i in ids):
+        return ids
+    return [int(i) for i in ids]
+
+
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,38})")

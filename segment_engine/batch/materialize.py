@@ -45,9 +45,14 @@ def materialize(
     id_column: str,
     lists: Mapping[str, Collection[Any]],
     failed: Mapping[str, SegmentError] | None = None,
+    aliases: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Memberships:
-    """As `Engine.materialize`; `failed` are audiences that are known to have failed before."""
+    """As `Engine.materialize`.
+
+    `failed` are audiences that are known to have failed before, `aliases` are other names of
+    audiences by which rules may refer to them.
+    """
     if engine_name not in ENGINES:
         raise RunError(f"there is no engine {engine_name!r}; there are {', '.join(ENGINES)}")
     if not isinstance(rules, Mapping) or not isinstance(lists, Mapping):
@@ -57,7 +62,7 @@ def materialize(
     opened = open_for(engine, list(checked.values()), source, id_column)
     run = part(engine_name)
     consumers = run.check_ids(opened, id_column)
-    made = _Run(checked, broken | dict(failed or {}))
+    made = _Run(checked, broken | dict(failed or {}), aliases or {})
     made.compute(Combiner(run, clock, opened, id_column), engine, lists, progress)
     keys = [*rules, *(key for key in (*lists, *(failed or {})) if key not in rules)]
     return Memberships(
@@ -71,9 +76,14 @@ def materialize(
 class _Run:
     """What is known so far of each audience: its members, or why it has none."""
 
-    def __init__(self, rules: Mapping[str, "Rule"], failed: Mapping[str, SegmentError]) -> None:
-        self._rules, self.failed = rules, dict(failed)
-        self._graph = {key: references(rule.expression) for key, rule in rules.items()}
+    def __init__(
+        self,
+        rules: Mapping[str, "Rule"],
+        failed: Mapping[str, SegmentError],
+        aliases: Mapping[str, str],
+    ) -> None:
+        self._rules, self.failed, self._aliases = rules, dict(failed), aliases
+        self._graph = {k: references(rule.expression, aliases) for k, rule in rules.items()}
         self.members: dict[str, list[Any]] = {}
 
     def compute(
@@ -91,6 +101,8 @@ class _Run:
         for key, fault in order.faults.items():
             self._refuse(key, fault)
         known = {key: frozenset(ids) for key, ids in self.members.items()}
+        known |= {name: known[key] for name, key in self._aliases.items() if key in known}
+        names = {key: name for name, key in self._aliases.items()}
         failures = Failures(self._graph, self.failed)
         for done, key in enumerate(order.keys, 1):
             if key not in self.failed and (behind := failures.behind(key)) is not None:
@@ -98,7 +110,7 @@ class _Run:
             if key not in self.failed:
                 with _noted(self.failed, key):
                     self.members[key] = combiner.members(self._rules[key], known)
-                    known[key] = frozenset(self.members[key])
+                    known[key] = known[names.get(key, key)] = frozenset(self.members[key])
             if progress:
                 progress(done, len(order.keys))
 

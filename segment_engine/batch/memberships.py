@@ -1,6 +1,6 @@
 """Who is in which audience: the result of a run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -55,6 +55,16 @@ class Memberships(Shown):
         if key not in self._members:
             raise RunError(f"there is no audience {key!r} in this run")
         return list(self._members[key])
+
+    def in_order(self, keys: Iterable[str]) -> "Memberships":
+        """The same audiences, or some of them, in the order of `keys`."""
+        order = list(keys)
+        return Memberships(
+            {key: self._members[key] for key in order if key in self._members},
+            {key: self._failed[key] for key in order if key in self._failed},
+            self._id_type,
+            self.consumers,
+        )
 
     def to_arrow(self) -> pa.Table:
         """One row a membership: `consumer_id` and `audience`, in the order of the run."""

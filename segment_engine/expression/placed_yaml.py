@@ -22,6 +22,9 @@ _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _QUOTING = "a text that holds `: `, or starts with a sign, stands in quotes or below a `|`"
 _TAB = "a tab cannot stand here: indent with blanks"
 
+Fault = tuple[int, int, str]
+"""A line and a column, from 1, and what is wrong there."""
+
 Entry = tuple[str, yaml.Node, yaml.Node]
 """A key, where it stands, and its value."""
 
@@ -50,10 +53,11 @@ class Document:
     """One YAML text: its nodes, and what is wrong with them."""
 
     def __init__(self, text: str, name: str, error: type[SegmentError]) -> None:
-        """`name` stands before the places in messages. Raises `error` for what is no YAML."""
+        """`name` stands before the places in messages. What is no YAML is noted, and `broken`."""
         self._name, self._error = name, error
-        self._faults: list[tuple[int, int, str]] = []
+        self._faults: list[Fault] = []
         self.root = self._composed(text)
+        self.broken = bool(self._faults)
 
     def _composed(self, text: str) -> yaml.Node | None:
         # JSON may be indented with tabs, and only there do they mean nothing.
@@ -69,7 +73,7 @@ class Document:
             self._note(before.count("\n"), column, "this character cannot stand in YAML")
         except RecursionError:
             self._note(0, 0, "this is nested too deep")
-        raise self._failure()
+        return None
 
     def fault(self, node: yaml.Node, message: str) -> None:
         """Note what is wrong at a node."""
@@ -86,6 +90,11 @@ class Document:
         rows = (f"{self._name}:{line}:{column}: {what}" for line, column, what in self._faults)
         return self._error("\n".join(rows))
 
+    def taken(self) -> "list[Fault]":
+        """What was noted since the last time, for whoever tells it in another way."""
+        found, self._faults = sorted(self._faults), []
+        return found
+
     def refuse(self) -> None:
         """Raises all that was noted, in the order of the file, if anything was."""
         self._faults.sort()
@@ -94,6 +103,8 @@ class Document:
 
     def entries(self, node: yaml.Node | None, wanted: str) -> list[Entry]:
         """The entries of a mapping; what is none, and keys that stand twice, are noted."""
+        if node is None and self.broken:
+            return []
         if node is None:
             self._note(0, 0, f"the file is empty; it wants {wanted}")
             return []

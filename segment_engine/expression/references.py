@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from segment_engine.diagnostics.diagnostic import Diagnostic
@@ -15,6 +16,9 @@ MOST_SHOWN = 12
 """Audiences of a path that a message names."""
 
 
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """The audience that a rule names, by its key, and where it does."""
@@ -23,14 +27,18 @@ class Reference:
     span: Place
 
 
-def references(expr: Expr) -> tuple[Reference, ...]:
-    """Each audience that a rule refers to, once, at its first place."""
+def references(expr: Expr, aliases: Mapping[str, str] = _NONE) -> tuple[Reference, ...]:
+    """Each audience that a rule refers to, once, at its first place, by its key.
+
+    `aliases` are other names of audiences, such as ids, with their keys.
+    """
     found: dict[str, Reference] = {}
     for node in walk(expr):
         if isinstance(node, Call) and node.op.shape is Shape.AUDIENCE:
             (key,) = node.args
             assert isinstance(key, Constant)
-            found.setdefault(key.value, Reference(key.value, key.span))
+            name = aliases.get(key.value, key.value)
+            found.setdefault(name, Reference(name, key.span))
     return tuple(found.values())
 
 

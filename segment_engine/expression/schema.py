@@ -71,9 +71,9 @@ class Schema:
         return load_schema(cls, path)
 
     @classmethod
-    def from_yaml(cls, text: str) -> "Schema":
-        """As `load`, of a file's text."""
-        return read_schema(cls, text, "schema")
+    def from_yaml(cls, text: str, name: str = "schema") -> "Schema":
+        """As `load`, of a file's text; `name` stands in messages."""
+        return read_schema(cls, text, name)
 
     @property
     def currency(self) -> str:

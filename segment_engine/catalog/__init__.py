@@ -1,0 +1,1 @@
+"""Audiences kept in files: read, checked, run and rewritten."""

@@ -1,0 +1,307 @@
+"""Audiences kept in one YAML or JSON file, or a folder of them, read and checked as a whole."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from segment_engine.catalog.entries import Entry, Part, read_part
+from segment_engine.catalog.findings import CatalogError, Finding, SourceText
+from segment_engine.catalog.places import in_file, offset_of, span_of
+from segment_engine.diagnostics.diagnostic import Diagnostic
+from segment_engine.diagnostics.spans import Span
+from segment_engine.engine import Engine
+from segment_engine.errors import RuleError, RunError, SchemaError, SegmentError, SourceError
+from segment_engine.expression.placed_yaml import read_text
+from segment_engine.expression.references import Failures, dependency_order, references
+from segment_engine.expression.schema import Schema
+from segment_engine.parts import part
+from segment_engine.rule import AsOf, Rule
+
+if TYPE_CHECKING:
+    from segment_engine.batch.memberships import Memberships
+
+ENDINGS = (".yaml", ".yml", ".json")
+DEFAULT_ID = "id"
+
+
+class Catalog:
+    """The audiences of one or more files, checked; immutable.
+
+    `audiences` has all entries by key, in the order of the files; `rules` the checked rules;
+    `failed` the error of each audience that is wrong, or refers to one that is. `findings` are
+    all of it, warnings and hints too, each at its line and column.
+    """
+
+    def __init__(self, parts: Iterable[Part], engine: Engine | None = None) -> None:
+        """Made by `Catalog.load`. Raises CatalogError where the settings themselves are wrong."""
+        self._parts = tuple(parts)
+        self.engine = engine or _Settings(self._parts).engine()
+        self.id_column = _Settings(self._parts).text("id") or DEFAULT_ID
+        self.audiences: Mapping[str, Entry] = MappingProxyType(self._by_key())
+        self.rules: dict[str, Rule] = {}
+        self.lists: dict[str, tuple[Any, ...]] = {}
+        for entry in self.audiences.values():
+            self._check(entry)
+        self._check_references()
+
+    @classmethod
+    def load(cls, path: str | Path, engine: Engine | None = None) -> "Catalog":
+        """The catalog in a file, or in all YAML and JSON files under a folder.
+
+        `engine` takes the place of what the files say of schema and time zone. Raises
+        CatalogError for wrong settings and RunError where nothing can be read; audiences that
+        are wrong are in `failed`.
+        """
+        files = [SourceText(name, read_text(name, RunError)) for name in _files(path)]
+        return cls([read_part(file) for file in files], engine)
+
+    # ---- what was found
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything there is to say, in the order of the files."""
+        found: list[Finding] = []
+        for part_ in self._parts:
+            found += [*part_.findings, *(f for entry in part_.entries for f in entry.findings)]
+        places = {part_.file.path: at for at, part_ in enumerate(self._parts)}
+        return tuple(sorted(found, key=lambda f: (places.get(f.file.path, -1), f.item.span.start)))  # type: ignore[union-attr]
+
+    @cached_property
+    def failed(self) -> Mapping[str, CatalogError]:
+        """The audiences that cannot be computed, with what is wrong."""
+        failed = {
+            key: CatalogError(wrong)
+            for key, entry in self.audiences.items()
+            if (wrong := entry.errors)
+        }
+        return MappingProxyType(failed)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing at all is wrong."""
+        return not any(finding.item.severity == "error" for finding in self.findings)
+
+    # ---- checking
+
+    def _by_key(self) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        names: dict[str, str] = {}
+        for entry in (entry for part_ in self._parts for entry in part_.entries):
+            if entry.key in found:
+                first = found[entry.key]
+                for one, other in ((entry, first), (first, entry)):
+                    line = other.at.start_mark.line + 1
+                    one.fault(
+                        "catalog",
+                        f"{one.key!r} stands twice: also in {other.file.path}:{line}",
+                        span_of(one.at),
+                        "rename or remove one",
+                    )
+                continue
+            found[entry.key] = entry
+            if entry.id is not None and names.setdefault(entry.id, entry.key) != entry.key:
+                other_key = names[entry.id]
+                message = f"the id {entry.id!r} is that of audience {other_key!r}"
+                entry.fault("catalog", message, span_of(entry.at), "give each audience its own")
+        self.aliases = {name: key for name, key in names.items() if name not in found}
+        return found
+
+    def _check(self, entry: Entry) -> None:
+        if entry.members is not None:
+            self._check_list(entry)
+        elif entry.rule is not None:
+            self._check_rule(entry)
+
+    def _check_rule(self, entry: Entry) -> None:
+        assert entry.rule is not None
+        try:
+            rule = self.rules[entry.key] = self.engine.rule(entry.rule)
+            found = rule.diagnostics
+        except RuleError as fault:
+            found = fault.diagnostics
+        for item in found:
+            self._note(entry.key, item)
+
+    def _check_list(self, entry: Entry) -> None:
+        given = entry.members
+        assert given is not None
+        ids: tuple[Any, ...] = given.ids
+        if given.file is not None:
+            path = os.path.join(os.path.dirname(entry.file.path), given.file)
+            try:
+                ids = tuple(part("lists").read_ids(path, given.column, self.id_column))
+            except SourceError as fault:
+                entry.fault("list", str(fault), span_of(entry.node))
+                return
+        self.lists[entry.key] = ids
+
+    def _check_references(self) -> None:
+        """Unknown audiences, cycles, and those that refer to what failed, with the path."""
+        graph = {k: references(rule.expression, self.aliases) for k, rule in self.rules.items()}
+        order = dependency_order(graph, self.audiences)
+        for key, fault in order.faults.items():
+            self._note(key, fault)
+        failed = {key for key, entry in self.audiences.items() if entry.errors}
+        failures = Failures(graph, failed)
+        for key in order.keys:
+            behind = None if key in failed else failures.behind(key)
+            if behind is not None:
+                failed.add(key)
+                self._note(key, behind)
+
+    def _note(self, key: str, item: Diagnostic) -> None:
+        entry = self.audiences[key]
+        placed = in_file(item, entry.node, entry.file.text)
+        entry.findings.append(Finding(entry.file, placed, key))
+
+    # ---- running
+
+    def materialize(
+        self,
+        source: Any,
+        *,
+        as_of: AsOf = None,
+        engine: str = "duckdb",
+        id_column: str | None = None,
+        only: Iterable[str] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> "Memberships":
+        """The members of all audiences at one instant, as `Engine.materialize`.
+
+        Audiences that are wrong are in `.failed` and stop no other. `only` are the keys to
+        compute, beside those that they refer to; None is all.
+        """
+        wanted = set(self.audiences) if only is None else self._with_those_behind(only)
+        failed: dict[str, SegmentError] = {k: v for k, v in self.failed.items() if k in wanted}
+        made: Memberships = part("batch").materialize(
+            self.engine,
+            {k: rule for k, rule in self.rules.items() if k in wanted and k not in failed},
+            source,
+            as_of=as_of,
+            engine_name=engine,
+            id_column=id_column or self.id_column,
+            lists={k: ids for k, ids in self.lists.items() if k in wanted and k not in failed},
+            failed=failed,
+            aliases=self.aliases,
+            progress=progress,
+        )
+        return made.in_order(key for key in self.audiences if key in wanted)
+
+    def _with_those_behind(self, keys: Iterable[str]) -> set[str]:
+        found: set[str] = set()
+        waiting = [self.aliases.get(key, key) for key in keys]
+        while waiting:
+            key = waiting.pop()
+            if key not in self.audiences:
+                raise RunError(f"there is no audience {key!r} in the catalog")
+            if key not in found:
+                found.add(key)
+                rule = self.rules.get(key)
+                behind = references(rule.expression, self.aliases) if rule else ()
+                waiting += [r.key for r in behind if r.key in self.audiences]
+        return found
+
+    def __len__(self) -> int:
+        return len(self.audiences)
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed)} wrong" if self.failed else ""
+        return f"<Catalog of {len(self)} audiences{failed}>"
+
+
+class _Settings:
+    """Schema, time zone and id column, which one file says, or several say the same."""
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        self._parts = tuple(parts)
+        self.findings: list[Finding] = []
+
+    def engine(self) -> Engine:
+        """The engine that the files ask for. Raises CatalogError with all that is wrong."""
+        zone = self.text("timezone")
+        try:
+            Engine(timezone=zone or "UTC")
+        except RunError as fault:
+            self._fault("timezone", str(fault))
+            zone = None
+        schema = self._schema()
+        if not self.findings:
+            try:
+                return Engine(schema, zone or "UTC")
+            except SchemaError as fault:
+                self._fault("schema", str(fault))
+        raise CatalogError(self.findings)
+
+    def text(self, name: str) -> str | None:
+        """A setting that is a text; None where no file has it."""
+        found = self._one(name)
+        return found[1].value if found and isinstance(found[1], yaml.ScalarNode) else None
+
+    def _schema(self) -> Schema | None:
+        found = self._one("schema")
+        if found is None:
+            return None
+        part_, node = found
+        try:
+            if isinstance(node, yaml.ScalarNode):
+                return Schema.load(os.path.join(os.path.dirname(part_.file.path), node.value))
+            start, end = node.start_mark, node.end_mark
+            # The lines before it stay, so that its errors tell the lines of the file.
+            before = "\n" * start.line + " " * start.column
+            text = before + part_.file.text[start.index : end.index]
+            return Schema.from_yaml(text, part_.file.path)
+        except SchemaError as fault:
+            self.findings += _in_schema(part_, node, str(fault))
+            return None
+
+    def _one(self, name: str) -> tuple[Part, yaml.Node] | None:
+        held = [(part_, part_.settings[name]) for part_ in self._parts if name in part_.settings]
+        for part_, node in held[1:]:
+            if yaml.serialize(node) != yaml.serialize(held[0][1]):
+                first = held[0][0].file.path
+                message = f"`{name}` differs from that in {first}; say it in one file"
+                self.findings.append(_at(part_, node, message))
+        return held[0] if held else None
+
+    def _fault(self, name: str, message: str) -> None:
+        held = next((p for p in self._parts if name in p.settings), self._parts[0])
+        node = held.settings.get(name)
+        self.findings.append(_at(held, node, message))
+
+
+def _in_schema(part_: Part, node: yaml.Node, told: str) -> Iterator[Finding]:
+    """What is wrong in a schema that stands in the catalog's own file has places there."""
+    for row in told.splitlines():
+        inside = re.match(re.escape(part_.file.path) + r":([0-9]+):([0-9]+): ", row)
+        if inside is None:
+            yield _at(part_, node, row)
+            continue
+        at = offset_of(part_.file.text, int(inside[1]), int(inside[2]))
+        yield Finding(part_.file, Diagnostic("schema", row[inside.end() :], Span(at, at + 1)))
+
+
+def _at(part_: Part, node: yaml.Node | None, message: str) -> Finding:
+    span = span_of(node) if node is not None else Span(0, 1)
+    return Finding(part_.file, Diagnostic("catalog", message, span))
+
+
+def _files(path: str | Path) -> list[str]:
+    """The file, or those under the folder, hidden ones left out, in the order of their names."""
+    if not os.path.isdir(path):
+        return [str(path)]
+    found = sorted(
+        str(file)
+        for file in Path(path).rglob("*")
+        if file.suffix.lower() in ENDINGS
+        and file.is_file()
+        and not any(step.startswith(".") for step in file.relative_to(path).parts)
+    )
+    if not found:
+        raise RunError(f"{path}: there is no {', '.join(ENDINGS)} file in the folder")
+    return found
