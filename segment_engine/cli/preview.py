@@ -38,8 +38,8 @@ def preview(
         int, typer.Option("--first", "-n", min=0, help="How many members to show.")
     ] = 5,
     as_of: AsOf = None,
-    timezone: Timezone = "UTC",
-    id_column: IdColumn = "id",
+    timezone: Timezone = None,
+    id_column: IdColumn = None,
     schema: SchemaFile = None,
     as_json: AsJson = False,
 ) -> int:
@@ -57,7 +57,7 @@ def preview(
     engine = engine_of(schema, timezone)
     checked, _ = checked_rule(engine, rule, file)
     with progress("profiling fields") as step:
-        found = checked.preview(consumers, as_of, first, id_column, step)
+        found = checked.preview(consumers, as_of, first, id_column or "id", step)
     if as_json:
         told = {"ok": True, "text": checked.text, "timezone": engine.timezone}
         say_json({**told, **found.to_dict()})
