@@ -44,6 +44,7 @@ from segment_engine.engine import Engine
 from segment_engine.errors import RuleError
 from segment_engine.language.layout import layout
 from segment_engine.language.mend import mend
+from segment_engine.parts import part
 from segment_engine.rule import Rule
 from segment_engine.values.isotime import format_instant
 
@@ -158,7 +159,8 @@ def sql(
 ) -> int:
     """Print a rule as DuckDB SQL.
 
-    It is one boolean expression, to stand after WHERE: NULL counts as false there.
+    It is one boolean expression, to stand after WHERE: NULL counts as false there. An audience
+    that the rule refers to stands in it as a boolean column of its key.
 
     \b
     Examples:
@@ -168,7 +170,7 @@ def sql(
     engine = engine_of(schema, timezone)
     checked, _ = checked_rule(engine, rule, file)
     instant = instant_of(engine, as_of)
-    made = checked.sql(as_of=instant, source=source)
+    made = checked.sql(as_of=instant, source=source, audiences=_as_columns(checked))
     if as_json:
         say_json({**_told(checked, instant), "sql": made})
     else:
@@ -195,7 +197,7 @@ def explain_sql(
         segment-engine explain-sql 'lastOrderAt within last 30 days or phone is missing'
     """
     checked, _ = checked_rule(engine_of(schema, timezone), rule, file)
-    explanation = checked.explain_sql(as_of, source)
+    explanation = checked.explain_sql(as_of, source, _as_columns(checked))
     if as_json:
         say_json({"ok": True, **explanation.to_json()})
     else:
@@ -288,6 +290,11 @@ def _asked(
         return {"as_of": instant, **options, "audiences": known}
 
     return checked, instant, run
+
+
+def _as_columns(rule: Rule) -> dict[str, str]:
+    """Each audience that a rule refers to as a column of its key."""
+    return {key: part("duckdb").identifier(key) for key in rule.audiences}
 
 
 def instant_of(engine: Engine, as_of: str | None) -> str:

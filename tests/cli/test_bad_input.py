@@ -192,7 +192,7 @@ def test_a_megabyte_of_brackets_is_refused_at_once(tmp_path: Path, consumers: Pa
     path = tmp_path / "audiences.yaml"
     path.write_text(f"deep: '{BRACKETS}'\nfine: email exists\n")
     run("check", "true")
-    started = time.perf_counter()
+    started = time.process_time()
     for text in (
         BRACKETS,
         "[" * 1_000_000,
@@ -202,7 +202,7 @@ def test_a_megabyte_of_brackets_is_refused_at_once(tmp_path: Path, consumers: Pa
     ):
         done = run("check", stdin=text)
         assert done.code == 1 and "error[" in done.err and len(done.err) < 1_000
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     done = run("materialize", path, "--consumers", consumers, "--out", tmp_path / "out")
     assert done.code == 1 and "audience 'deep' failed" in done.err and "fine" in done.out
     assert (
