@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from segment_engine import Engine, Rule, Schema
@@ -178,8 +178,8 @@ def property_of(fault: Fault, failing: Failing, least: int, most: int) -> Callab
 
     @given(st.data(), st.lists(drawn(fault.operators, fault.fields), min_size=least, max_size=most))
     def engine_agrees(data: st.DataObject, asked: list[Rule]) -> None:
-        met = consumers(ENGINE.schema, asked, as_of=AS_OF, min_size=min(least, 10))
-        people = data.draw(met)
+        size = {"min_size": 30, "max_size": 40} if least > 1 else {}
+        people = data.draw(consumers(ENGINE.schema, asked, as_of=AS_OF, **size))
         try:
             assert_agreement(asked, people, as_of=AS_OF, engines=(fault.engine, "records"))
         except AssertionError:
@@ -192,18 +192,22 @@ def property_of(fault: Fault, failing: Failing, least: int, most: int) -> Callab
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found(name: str) -> None:
     failing: Failing = []
-    engine_agrees = property_of(FAULTS[name], failing, 15, 20)
-    only_found = settings(phases=[Phase.generate], report_multiple_bugs=False)(engine_agrees)
+    engine_agrees = property_of(FAULTS[name], failing, 10, 14)
+    once = settings(
+        phases=[Phase.generate], report_multiple_bugs=False, suppress_health_check=list(HealthCheck)
+    )
+    only_found = once(engine_agrees)
     with FAULTS[name].plant(), pytest.raises(AssertionError, match="unlike records"):
         only_found()
     for asked, people in failing:
         assert_agreement(asked, people, as_of=AS_OF)
 
 
+@settings(suppress_health_check=list(HealthCheck))
 @given(st.data(), st.sampled_from(FOCUSES))
 def test_nothing_is_found_without_a_fault(data: st.DataObject, focus: Any) -> None:
-    asked = data.draw(st.lists(drawn(*focus), min_size=15, max_size=20))
-    people = data.draw(consumers(ENGINE.schema, asked, as_of=AS_OF, min_size=10))
+    asked = data.draw(st.lists(drawn(*focus), min_size=6, max_size=8))
+    people = data.draw(consumers(ENGINE.schema, asked, as_of=AS_OF, min_size=20, max_size=30))
     assert_agreement(asked, people, as_of=AS_OF)
 
 

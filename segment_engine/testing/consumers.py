@@ -135,6 +135,8 @@ class Values(Scalars):
             return self.document(spec.column)
         if spec.type.element is not None:
             return self.at(spec.column).elements(spec.type.element)
+        if kind == "float" and self.chance(0.07):
+            return math.nan
         value = self.at(spec.column).scalar(spec.type)
         return as_kind(value, kind) if spec.type.family == "number" else value
 

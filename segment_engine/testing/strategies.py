@@ -13,7 +13,7 @@ from segment_engine.engine import AsOf, Rule
 from segment_engine.expression.schema import FieldSpec, Schema
 from segment_engine.testing.boundaries import Boundaries, boundaries
 from segment_engine.testing.consumers import consumer_of, sources
-from segment_engine.testing.drawing import Drawn, whole
+from segment_engine.testing.drawing import Drawn, chance, whole
 from segment_engine.testing.rules import MOST_PREDICATES, Writer
 from segment_engine.testing.vocabulary import Vocabulary
 
@@ -114,8 +114,16 @@ def consumers(
 def _consumers(
     draw: st.DrawFn, specs: list[FieldSpec], bounds: Boundaries, least: int, most: int
 ) -> Consumers:
-    consumer = consumer_of(Drawn(draw), specs, bounds)
-    return draw(st.lists(whole(consumer), min_size=least, max_size=most))
+    random = Drawn(draw)
+    consumer = consumer_of(random, specs, bounds)
+
+    def perhaps() -> dict[str, Any] | None:
+        # Hypothesis shortens a list at its end; this lets it drop what stands before.
+        return consumer() if chance(random, 0.9) else None
+
+    drawn = draw(st.lists(whole(perhaps), min_size=least, max_size=most))
+    found = [one for one in drawn if one is not None]
+    return found + [draw(whole(consumer)) for _ in range(least - len(found))]
 
 
 def _closed(names: set[str]) -> set[str]:

@@ -216,7 +216,7 @@ def _true_of_day(name: str, value: dt.date) -> list[str]:
 
 
 def _true_of_list(name: str, value: list[Any]) -> list[str]:
-    texts = [item for item in value if isinstance(item, str) and item]
+    texts = [item for item in value if isinstance(item, str) and item and name == "tags"]
     found = [f"{name} contains all ({', '.join(map(quote, texts))})"] if texts else []
     return [*found, f"{name} is {'not ' * bool(value)}empty"]
 
