@@ -272,8 +272,9 @@ def test_members(case: Case) -> None:
 @pytest.mark.parametrize("case", RIGHT, ids=str)
 def test_spellings(case: Case) -> None:
     """Canonical text and JSON read back as the same expression, and so keep the same members."""
-    rule, engine = case.rules["members"], case.group.engine
-    assert rule.text == case.given.get("text", rule.text)
+    rule, engine, given = case.rules["members"], case.group.engine, case.given
+    assert rule.text == given.get("text", rule.text)
+    assert rule.hash == (engine.rule(given["same"]) if "same" in given else rule).hash
     assert engine.rule(rule.text) == rule
     assert engine.rule(json.loads(json.dumps(rule.to_json()))) == rule
 

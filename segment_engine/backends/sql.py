@@ -155,11 +155,9 @@ def _complement(node: Expr) -> str:
     if node.op.sql_not is None or not all(_is_stored(a) or isinstance(a, Value) for a in node.args):
         return f"({fold(node, _emit)}) is not true"
     args = [fold(argument, _emit) for argument in node.args]
-    flipped = node.op.sql_not(*args)
-    if node.op.sees_missing:
-        return flipped
-    missing = [f"{sql} is null" for sql, a in zip(args, node.args, strict=True) if _is_stored(a)]
-    return f"({' or '.join([flipped, *missing])})"
+    missing = (f"{sql} is null" for sql, a in zip(args, node.args, strict=True) if _is_stored(a))
+    either = dict.fromkeys([node.op.sql_not(*args), *missing])
+    return f"({' or '.join(either)})" if len(either) > 1 else next(iter(either))
 
 
 # ---- names, values, readings

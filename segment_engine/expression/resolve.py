@@ -1,6 +1,6 @@
 """From a rule to what one run asks: derived fields put in, shorthands spelt out, time fixed.
 
-What leaves here holds only rows that have a `python` column. Every time literal has become a
+What leaves here holds `and`, `or`, `not` and rows that have a `python` column. Every time literal has become a
 window of instants and days, so no engine reads a clock or knows a calendar step.
 """
 

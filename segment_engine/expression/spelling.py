@@ -34,7 +34,7 @@ _ARITHMETIC = {
     operator("multiply"): _PRODUCT,
     operator("divide"): _PRODUCT,
 }
-_NEGATION, _NEGATE, _EXISTS = operator("not"), operator("negate"), operator("exists")
+_NEGATION = operator("not")
 
 Piece = tuple[str, int]
 
@@ -75,7 +75,7 @@ def _negation(node: Call, part: Piece) -> Piece:
     if isinstance(inner, Call) and inner.op.negated:
         parts = tuple(fold(argument, _piece) for argument in inner.args)
         return _predicate(inner, parts, inner.op.negated[0]), _PREDICATE
-    return f"not {_bracketed(part, _NOT)}", _NOT
+    return f"{node.op.words[0]} {_bracketed(part, _NOT)}", _NOT
 
 
 def _call(node: Call, parts: tuple[Piece, ...]) -> Piece:
@@ -86,7 +86,7 @@ def _call(node: Call, parts: tuple[Piece, ...]) -> Piece:
         case Shape.PREFIX:
             return f"{op.words[0]} {_bracketed(parts[0], _ATOM)}", _ATOM
         case Shape.ARITHMETIC if len(parts) == 1:
-            return f"-{_bracketed(parts[0], _ATOM)}", _SIGN
+            return f"{op.words[0]}{_bracketed(parts[0], _ATOM)}", _SIGN
         case Shape.ARITHMETIC:
             level = _ARITHMETIC[op]
             left, right = _bracketed(parts[0], level), _bracketed(parts[1], level + 1)
