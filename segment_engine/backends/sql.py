@@ -200,8 +200,8 @@ def _cast(value: object, kind: str) -> str:
 def _type(physical: Physical) -> str:
     match physical:
         case Int(bits, signed):
-            names = {8: "tinyint", 16: "smallint", 32: "integer", 64: "bigint", 128: "hugeint"}
-            return names[bits] if signed else f"u{names[bits]}"
+            name = {64: "bigint", 128: "hugeint"}[bits]
+            return name if signed else f"u{name}"
         case Float(bits):
             return "double" if bits == 64 else "float"
         case Dec(precision, scale):

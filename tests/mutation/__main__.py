@@ -107,12 +107,15 @@ def _summary(found: dict[Mutant, Outcome], seconds: float) -> int:
     for name, modules in {**MODULES, "all": _modules()}.items():
         results = [result for mutant, result in found.items() if mutant.module in modules]
         if results:
-            counts = [results.count(kind) for kind in Outcome]
-            print(f"{name:10}", *(f"{kind.value} {n}" for kind, n in zip(Outcome, counts)), end="")
-            print(f", score {100 * (1 - counts[2] / len(results)):.1f} %")
-    survived = list(found.values()).count(Outcome.SURVIVED)
+            told = ", ".join(f"{kind.value} {results.count(kind)}" for kind in Outcome)
+            print(f"{name:10} {told}, score {_score(results):.1f} %")
     print(f"seconds {seconds:.0f}")
-    return 1 if survived > len(found) * (100 - WANTED) / 100 else 0
+    return 0 if _score(list(found.values())) >= WANTED else 1
+
+
+def _score(results: list[Outcome]) -> float:
+    """The part that did not survive, in percent."""
+    return 100 * (1 - results.count(Outcome.SURVIVED) / len(results))
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def forked(work: Callable[[], bool], seconds: int) -> int:
 def unit(nodeid: str) -> str:
     """What runs as a whole: a test, or a group of conformance cases, which share one run."""
     file, _, rest = nodeid.partition("::")
-    name, _, parameter = rest.partition("[")
+    parameter = rest.partition("[")[2]
     if file.endswith("test_conformance.py") and parameter.count(":") > 1:
         return f"{file}::{':'.join(parameter.split(':')[:2])}"
     return nodeid

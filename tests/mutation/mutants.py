@@ -1,7 +1,7 @@
 """Mutants: one small change of a module's syntax tree each, always in the same order.
 
-Left alone are annotations, decorators, docstrings, imports, and what tells mypy that something
-cannot be: `assert`, and a last `case _` that raises.
+Left alone are annotations, names of types, decorators, docstrings, imports, and what says that
+something cannot be: `assert`, `strict` of a zip, and a last `case _` that raises.
 """
 
 import ast
@@ -112,6 +112,8 @@ def _is_left_alone(node: ast.AST) -> bool:
     match node:
         case ast.Import() | ast.ImportFrom() | ast.Assert():
             return True
+        case ast.keyword("strict") | ast.AnnAssign(annotation=ast.Name("TypeAlias")):
+            return True
         case ast.Expr(ast.Constant()) | ast.If(ast.Name("TYPE_CHECKING")):
             return True
         case ast.match_case(ast.MatchAs(None), None, [ast.Raise()]):
@@ -148,7 +150,9 @@ def _changes(node: ast.AST, holder: Any, place: Any) -> Iterator[Change]:
         case ast.Lambda(_, body) if not isinstance(body, ast.Constant):
             yield node, "body", ast.Constant(None)
         case ast.Call(keywords=keywords):
-            yield from ((keywords, n, GONE) for n, word in enumerate(keywords) if word.arg)
+            for number, word in enumerate(keywords):
+                if word.arg not in (None, "strict"):
+                    yield keywords, number, GONE
         case ast.List(elements) | ast.Set(elements) if len(elements) > 1:
             yield from ((elements, number, GONE) for number in range(len(elements)))
 
