@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import polars as pl
 import numpy
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest

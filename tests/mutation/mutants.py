@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+AROUND = 60
 PACKAGE = Path(__file__).parents[2] / "segment_engine"
 
 GONE = object()
@@ -61,18 +62,31 @@ class Mutant:
         return ast.fix_missing_locations(self.tree)
 
     def difference(self) -> tuple[str, str]:
-        """What goes and what comes, as `ast.unparse` writes the lines."""
+        """What goes and what comes, as `ast.unparse` writes it; of long lines what is around."""
         before = ast.unparse(self.around).splitlines()
         undo = _make(self.change)
         after = ast.unparse(self.around).splitlines()
         _make(undo)
         lines = list(difflib.ndiff(before, after))
         gone, come = ([line[2:].strip() for line in lines if line[0] == mark] for mark in "-+")
-        return "\n    ".join(gone), "\n    ".join(come)
+        return _shortened("\n    ".join(gone), "\n    ".join(come))
 
     def __str__(self) -> str:
         gone, come = self.difference()
         return f"segment_engine/{self.module}:{self.line}\n  - {gone}\n  + {come}"
+
+
+def _shortened(gone: str, come: str) -> tuple[str, str]:
+    head = max(0, _alike(gone, come) - AROUND)
+    tail = max(0, _alike(gone[head:][::-1], come[head:][::-1]) - AROUND)
+    return gone[head : len(gone) - tail], come[head : len(come) - tail]
+
+
+def _alike(first: str, second: str) -> int:
+    """How many characters both begin with."""
+    pairs = enumerate(zip(first, second, strict=False))
+    shorter = min(len(first), len(second))
+    return next((number for number, (one, other) in pairs if one != other), shorter)
 
 
 def _make(change: Change) -> Change:
