@@ -279,6 +279,14 @@ def test_spellings(case: Case) -> None:
     assert engine.rule(json.loads(json.dumps(rule.to_json()))) == rule
 
 
+def test_hashes() -> None:
+    """Rules of one group that keep other members have another content, and another hash."""
+    kept: dict[tuple[str, str], list[str]] = {}
+    for case in RIGHT:
+        key = case.group.name, case.rules["members"].hash
+        assert kept.setdefault(key, case.given["members"]) == case.given["members"], str(case)
+
+
 @pytest.mark.parametrize("case", WRONG, ids=str)
 def test_errors(case: Case) -> None:
     """The rule is refused with exactly these codes, at these places, with these fixes."""

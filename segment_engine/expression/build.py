@@ -81,13 +81,13 @@ class Builder:
                 f"no field is called `{name}`",
                 span,
                 near=near,
-                help=None if near else self._open_path(name),
+                help=None if near else self._open_path((root, *steps)),
             )
         return Constant(None if steps else root, FAULTY, span)
 
-    def _open_path(self, name: str) -> str | None:
+    def _open_path(self, steps: Steps) -> str | None:
         opened = next((spec.name for spec in self.schema.specs.values() if spec.open), None)
-        return f"a key of `{opened}` is written `{opened}.{name}`" if opened else None
+        return f"a key of `{opened}` is written `{spell_name(opened, steps)}`" if opened else None
 
     def number(self, value: int | Decimal, span: Place, unit: str | None = None) -> Expr:
         """A number literal; outside DECIMAL(38) it is an error."""
