@@ -11,13 +11,14 @@ READY := $(VENV)/.ready
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly release lint format coverage bench wheel clean
+.PHONY: help demo test nightly release mutation lint format coverage bench wheel clean
 
 help:
 	@echo "make demo      audiences over the bundled real purchases, on every engine"
 	@echo "make test      the test suite, in the commit profile"
 	@echo "make nightly   the suite with more random cases"
 	@echo "make release   the suite with over a million (rule, consumer) pairs"
+	@echo "make mutation  how many of 500 small faults in checker, operators, compilers the tests find"
 	@echo "make lint      ruff and mypy"
 	@echo "make format    rewrite the code the way ruff wants it"
 	@echo "make coverage  the suite with branch coverage"
@@ -48,6 +49,9 @@ nightly: $(READY)
 release: $(READY)
 	SEGMENT_ENGINE_PROFILE=$@ $(PY) -m pytest -n $(WORKERS) --dist loadfile
 	$(PY) -m tests.properties.release --pairs 1000000
+
+mutation: $(READY)
+	$(PY) -m tests.mutation --sample $(or $(SAMPLE),500) --seed $(or $(SEED),0)
 
 lint: $(READY)
 	$(PY) -m ruff check .

@@ -290,8 +290,9 @@ def test_members(case: Case) -> None:
 @pytest.mark.parametrize("case", RIGHT, ids=str)
 def test_spellings(case: Case) -> None:
     """Text, JSON and rows read back as the same expression, and so keep the same members."""
-    rule, engine = case.rules["members"], case.group.engine
-    assert rule.text == case.given.get("text", rule.text)
+    rule, engine, given = case.rules["members"], case.group.engine, case.given
+    assert rule.text == given.get("text", rule.text)
+    assert rule.hash == (engine.rule(given["same"]) if "same" in given else rule).hash
     assert engine.rule(rule.text) == rule
     assert engine.rule(json.loads(json.dumps(rule.to_json()))) == rule
     rows = in_rows(rule)
@@ -309,6 +310,14 @@ def in_rows(rule: Rule) -> list[dict[str, Any]] | None:
     except RuleError as error:
         assert {item.code for item in error.diagnostics} == {"not-in-rows"}
         return None
+
+
+def test_hashes() -> None:
+    """Rules of one group that keep other members have another content, and another hash."""
+    kept: dict[tuple[str, str], list[str]] = {}
+    for case in RIGHT:
+        key = case.group.name, case.rules["members"].hash
+        assert kept.setdefault(key, case.given["members"]) == case.given["members"], str(case)
 
 
 @pytest.mark.parametrize("case", WRONG, ids=str)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -54,6 +55,14 @@ def test_members_and_count(engine: Engine, name: str) -> None:
     everybody = engine.rule("true")
     assert everybody.members(CONSUMERS, as_of=AS_OF, engine=name) == ["a", "b", "c", "d"]
     assert engine.rule("false").count(CONSUMERS, engine=name) == 0
+
+
+def test_scalars_of_numpy_are_numbers(engine: Engine) -> None:
+    rule = engine.rule("totalOrders = 3")
+    assert rule.matches({"totalOrders": numpy.int64(3)})
+    assert rule.matches({"totalOrders": numpy.float32(3)})
+    assert not rule.matches({"totalOrders": numpy.float64("nan")})
+    assert not rule.matches({"totalOrders": numpy.bool_(True)})
 
 
 def test_a_rule_shows_itself(engine: Engine) -> None:

@@ -1,6 +1,7 @@
 """Physical types: how a source really stores a column, whichever engine reads it."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from segment_engine.values.types import Type
 
@@ -129,7 +130,7 @@ class Other:
         return self.name
 
 
-Physical = (
+Physical: TypeAlias = (
     Int | Dec | Float | Text | Bool | Day | Stamp | IsoText | Json | ListOf | Record | MapOf | Other
 )
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from segment_engine.backends.physical import (
-    IsoText,
     Json,
     ListOf,
     MapOf,
@@ -174,6 +173,6 @@ def _readable(stored: Physical, wanted: Type) -> bool:
         return True
     if wanted.element is not None:
         return isinstance(stored, ListOf) and _readable(stored.element, wanted.element)
-    if wanted.family == "time" and isinstance(stored, Text | IsoText):
+    if wanted.family == "time" and isinstance(stored, Text):
         return True
     return fits(stored, wanted)

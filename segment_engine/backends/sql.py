@@ -160,11 +160,9 @@ def _complement(node: Expr) -> str:
     if node.op.sql_not is None or not all(_is_stored(a) or isinstance(a, Value) for a in node.args):
         return f"({fold(node, _emit)}) is not true"
     args = [fold(argument, _emit) for argument in node.args]
-    flipped = node.op.sql_not(*args)
-    if node.op.sees_missing:
-        return flipped
-    missing = [f"{sql} is null" for sql, a in zip(args, node.args, strict=True) if _is_stored(a)]
-    return f"({' or '.join([flipped, *missing])})"
+    missing = (f"{sql} is null" for sql, a in zip(args, node.args, strict=True) if _is_stored(a))
+    either = dict.fromkeys([node.op.sql_not(*args), *missing])
+    return f"({' or '.join(either)})" if len(either) > 1 else next(iter(either))
 
 
 # ---- names, values, readings
@@ -207,8 +205,8 @@ def _cast(value: object, kind: str) -> str:
 def _type(physical: Physical) -> str:
     match physical:
         case Int(bits, signed):
-            names = {8: "tinyint", 16: "smallint", 32: "integer", 64: "bigint", 128: "hugeint"}
-            return names[bits] if signed else f"u{names[bits]}"
+            name = {64: "bigint", 128: "hugeint"}[bits]
+            return name if signed else f"u{name}"
         case Float(bits):
             return "double" if bits == 64 else "float"
         case Dec(precision, scale):

@@ -88,16 +88,16 @@ class Builder:
                 f"no field is called `{name}`",
                 span,
                 near=near,
-                help=None if near else self._otherwise(name),
+                help=None if near else self._otherwise((root, *steps)),
             )
         return Constant(None if steps else root, FAULTY, span)
 
-    def _otherwise(self, name: str) -> str | None:
+    def _otherwise(self, steps: Steps) -> str | None:
         """How else to ask for what was perhaps meant."""
-        if name.lower() in ("audience", "segment"):
+        if str(steps[0]).lower() in ("audience", "segment"):
             return 'members of another audience are `in audience "its key"`'
         opened = next((spec.name for spec in self.schema.specs.values() if spec.open), None)
-        return f"a key of `{opened}` is written `{opened}.{name}`" if opened else None
+        return f"a key of `{opened}` is written `{spell_name(opened, steps)}`" if opened else None
 
     def number(self, value: int | Decimal, span: Place, unit: str | None = None) -> Expr:
         """A number literal; outside DECIMAL(38) it is an error."""

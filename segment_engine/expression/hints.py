@@ -18,9 +18,9 @@ def hints(expr: Expr) -> tuple[Diagnostic, ...]:
             continue
         if node.op is _NOT:
             inside.add(id(node.args[0]))
-        hint = _hint(node)
-        if hint is not None and _subject(node) not in asked:
-            found.setdefault((hint.code, str(_subject(node))), hint)
+        subject, hint = _subject(node), _hint(node)
+        if hint is not None and subject is not None and subject not in asked:
+            found.setdefault((hint.code, subject.name), hint)
     return tuple(found.values())
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from segment_engine.diagnostics.spans import NOWHERE, Place
 from segment_engine.expression.schema import FieldSpec
@@ -67,7 +67,7 @@ class Leaf:
         return NOWHERE
 
 
-Expr = Constant | Field | Call | Leaf
+Expr: TypeAlias = Constant | Field | Call | Leaf
 
 
 def placed(expr: Expr, span: Place) -> Expr:

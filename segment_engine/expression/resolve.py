@@ -1,7 +1,7 @@
 """From a rule to what one run asks: derived fields put in, shorthands spelt out, time fixed.
 
-What leaves here holds only rows that have a `python` column. Every time literal has become a
-window of instants and days, so no engine reads a clock or knows a calendar step.
+What leaves here holds `and`, `or`, `not` and rows that have a `python` column. Every time literal
+has become a window of instants and days, so no engine reads a clock or knows a calendar step.
 """
 
 from collections.abc import Callable, Mapping
@@ -133,8 +133,8 @@ class _Resolver:
         left = args[0]
         if op is EXISTS or op is _EMPTY:
             return self._presence(op, left)
-        if left.type.family == "truth" and op is EQ:
-            return _truth_equals(left, args[1])
+        if op is EQ and TRUTH in (left.type, args[1].type):
+            return _truth_equals(*(args if left.type is TRUTH else args[::-1]))
         if op is IN:
             return self._among(left, args[1], node)
         if op is _BETWEEN and left.type is ANNIVERSARY:

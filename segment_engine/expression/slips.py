@@ -11,7 +11,7 @@ from segment_engine.expression.spelling import spell
 from segment_engine.operators.row import Operator, Right, Shape
 from segment_engine.operators.table import operator
 from segment_engine.values.literals import read_moment, year_moment
-from segment_engine.values.moments import Clock, Moment, Shifted, WallTime
+from segment_engine.values.moments import Clock, Duration, Moment, Shifted, WallTime
 from segment_engine.values.numbers import plain
 from segment_engine.values.types import (
     ANY,
@@ -150,12 +150,12 @@ def year(right: Expr) -> Expr:
     return Constant(moment, DATETIME, right.span) if moment else right
 
 
-def cast_needed(build: "Builder", left: Field | Expr, right: Field) -> Constant:
+def cast_needed(build: "Builder", left: Expr, right: Field) -> Constant:
     """Two paths of no declared type: say what they are to be read as."""
-    name = left.name if isinstance(left, Field) else spell(left)
+    name = spell(left)
     build.log.error(
         "cast-needed",
-        f"neither `{name}` nor `{right.name}` has a declared type",
+        f"neither `{name}` nor `{spell(right)}` has a declared type",
         right.span,
         help=f"say how they are read, as in `number({name})`, or declare them in the schema",
     )
@@ -173,8 +173,6 @@ def wrong_type(build: "Builder", op: Operator, left: Expr, right: Expr, wanted: 
     message = f"{is_a}: it wants {_WANTED.get(wanted, wanted)}, not {the(right)}"
     if right.type.family == "duration":
         message, fixes = f"`{spell(right)}` is a length of time, not a time", _durations(right)
-    if right.type.family == "pattern":
-        message = "a pattern goes with `matches` only"
     build.log.error(
         "type-mismatch",
         message,
@@ -230,9 +228,10 @@ def _is_number(text: str) -> bool:
 
 def _no_duration(build: "Builder", op: Operator, right: Expr) -> Constant:
     count = right.value if isinstance(right, Constant) and right.type is NUMBER else None
-    fixes = (f"{count} days",) if isinstance(count, int) and count >= 1 else ()
+    fixes = (Duration(count, "day").text,) if isinstance(count, int) and count >= 1 else ()
     if isinstance(right, Constant) and isinstance(right.value, Shifted):
-        fixes = (right.value.text.removesuffix(" ago").removesuffix(" from now"),)
+        length = Duration(abs(right.value.count), right.value.unit).text
+        fixes = (length,) if right.value.text.startswith(length) else ()
     build.log.slip(
         "bad-duration",
         f"`{op.words[0]}` wants a length of time, such as 30 days, not `{spell(right)}`",

@@ -40,7 +40,7 @@ _ARITHMETIC = {
     operator("multiply"): _PRODUCT,
     operator("divide"): _PRODUCT,
 }
-_NEGATION, _NEGATE, _EXISTS = operator("not"), operator("negate"), operator("exists")
+_NEGATION = operator("not")
 
 Piece = tuple[Words, int]
 
@@ -91,7 +91,7 @@ def _negation(node: Call, part: Piece) -> Piece:
     if isinstance(inner, Call) and inner.op.negated:
         parts = tuple(fold(argument, _piece) for argument in inner.args)
         return _predicate(inner, parts, inner.op.negated[0]), _PREDICATE
-    return (Word("keyword", "not"), BLANK, *_bracketed(part, _NOT)), _NOT
+    return (Word("keyword", node.op.words[0]), BLANK, *_bracketed(part, _NOT)), _NOT
 
 
 def _call(node: Call, parts: tuple[Piece, ...]) -> Piece:
@@ -102,7 +102,7 @@ def _call(node: Call, parts: tuple[Piece, ...]) -> Piece:
         case Shape.PREFIX:
             return (Word("function", op.words[0]), BLANK, *_bracketed(parts[0], _ATOM)), _ATOM
         case Shape.ARITHMETIC if len(parts) == 1:
-            return (Word("operator", "-"), *_bracketed(parts[0], _ATOM)), _SIGN
+            return (Word("operator", op.words[0]), *_bracketed(parts[0], _ATOM)), _SIGN
         case Shape.ARITHMETIC:
             level = _ARITHMETIC[op]
             left, right = _bracketed(parts[0], level), _bracketed(parts[1], level + 1)

@@ -27,13 +27,20 @@ from segment_engine.values.types import TRUTH
 __all__ = ["read", "write"]
 
 _LOGIC = {"and": AND, "or": OR}
-_OPERATORS = {
-    name: (row, negated)
-    for row in TABLE.values()
-    if row.shape is not Shape.LOGIC
-    for negated, names in ((False, row.json), (True, row.json_negated))
-    for name in names
-}
+
+
+def operators() -> dict[str, tuple[Operator, bool]]:
+    """Each name of a rule's operator, with its row and whether it negates it."""
+    return {
+        name: (row, negated)
+        for row in TABLE.values()
+        if row.shape is not Shape.LOGIC
+        for negated, names in ((False, row.json), (True, row.json_negated))
+        for name in names
+    }
+
+
+_OPERATORS = operators()
 _AUDIENCE_OPERATORS = {IN.json[0]: False, IN.json_negated[0]: True}
 _RULE_KEYS = ("field", "operator", "value", "valueSource", "ignoreCase")
 _GROUP_KEYS = ("combinator", "rules", "not")

@@ -60,7 +60,7 @@ def _negation(inner: Expr, piece: Piece) -> Piece:
     if isinstance(inner, Call) and inner.op.json_negated:
         return piece | {"operator": inner.op.json_negated[0]}
     if piece.get("not") is False:
-        return piece | {"not": True}
+        return piece | {_NOT.json[0]: True}
     return _group("and", [piece], negated=True)
 
 

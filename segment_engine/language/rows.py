@@ -45,7 +45,7 @@ _COUNTED = ("no value", "one value", "two values")
 Meaning = tuple[Operator, bool]
 
 
-def _meanings() -> dict[str, list[Meaning]]:
+def operators() -> dict[str, list[Meaning]]:
     """Each name with what it may mean: the row of the table, and whether that is negated."""
     found: dict[str, list[Meaning]] = {}
     for op in TABLE.values():
@@ -55,7 +55,7 @@ def _meanings() -> dict[str, list[Meaning]]:
     return found
 
 
-_OPERATORS = _meanings()
+_OPERATORS = operators()
 _AUDIENCE_OPERATORS = {IN.api: False, IN.api_negated: True}
 
 

@@ -1,4 +1,4 @@
-"""And, or, not: over truths, which are never missing."""
+"""And, or, not: over truths, which are never missing. Every engine joins truths in its own way."""
 
 from segment_engine.operators.row import Operator, Shape
 
@@ -11,7 +11,6 @@ ROWS = (
         missing="truths are never missing",
         examples=('totalOrders > 2 and email ends with "@example.com"',),
         json=("and",),
-        python=lambda *parts: all(parts),
     ),
     Operator(
         name="or",
@@ -21,7 +20,6 @@ ROWS = (
         missing="truths are never missing",
         examples=('metadata.country = "US" or totalOrders >= 10',),
         json=("or",),
-        python=lambda *parts: any(parts),
     ),
     Operator(
         name="not",
@@ -31,6 +29,5 @@ ROWS = (
         missing="keeps those whose value is missing, because the part is false for them",
         examples=('not (email ends with "@example.com")',),
         json=("not",),
-        python=lambda part: not part,
     ),
 )

@@ -1,4 +1,4 @@
-"""Whether there is a value at all. Only these rows see what is missing."""
+"""Whether there is a value at all."""
 
 from segment_engine.operators.row import Operator, Right, Shape
 
@@ -16,8 +16,7 @@ ROWS = (
         json_negated=("null",),
         api="EXISTS",
         api_negated="NOT_EXISTS",
-        python=lambda x: x is not None,
-        sees_missing=True,
+        python=lambda x: True,
         sql=lambda x: f"{x} is not null",
         sql_not=lambda x: f"{x} is null",
         polars=lambda x: x.is_not_null(),

@@ -47,7 +47,8 @@ class Operator:
 
     words: spellings, the canonical one first; negated: spellings of `not` of it.
     takes: what the right side may be, for each family of left value.
-    gives: the type of the result. missing: what a missing value does, for readers.
+    gives: the type of the result; of hidden rows only whether it is a truth counts.
+    missing: what a missing value does, for readers.
     json, json_negated: the names in query-builder JSON, the first is written.
     api, api_negated: the name in rule rows; two rows may share one that counts its values.
     folds: may be followed by `ignoring case`. years: a bare number right of it is a year.

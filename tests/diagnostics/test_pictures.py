@@ -116,10 +116,37 @@ def test_each_certain_fix_can_be_applied_as_it_stands(case: Case) -> None:
         assert "syntax" in dict(told) or "syntax" not in dict(left), mended
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "vip",
+        "born during 2026",
+        "hour(born) = 1",
+        'tags contains "A" ignoring case',
+        "price between 2 and 2",
+        "price > --5",
+        "price > (1)",
+        "price = price",
+        'name exists and name != "x"',
+        'not (name != "x")',
+        "metadata.vip = false",
+        "metadata.pionts > 5",
+        "number(name) < 3",
+        "name is not empty",
+        "not (name exists)",
+        "not (price > 3)",
+        "born between this month and 2026-01-01T00:00:00",
+    ],
+)
+def test_there_is_nothing_to_say(text: str) -> None:
+    assert _engine("declared").diagnose(text) == ()
+
+
 def test_every_code_has_a_picture() -> None:
     section = README.read_text("utf-8").partition("## 17. All codes")[2].partition("\n## ")[0]
     codes = set(re.findall(r"^\| `([a-z-]+)` \|", section, re.M))
-    of_many = {"unknown-audience", "audience-cycle", "failed-audience"}  # drawn in catalog/
+    of_many = {"unknown-audience", "audience-cycle", "failed-audience", "example"}
+    of_many |= {"catalog", "schema", "list"}  # those of files are drawn in catalog/
     assert codes - of_many == {item.code for case in CASES for item in case.found()}
 
 

@@ -143,7 +143,7 @@ def codes_in_use() -> set[str]:
     return {str(arg.value) for arg in first if isinstance(arg, ast.Constant) and arg.value}
 
 
-MAKERS = {"error", "slip", "hint", "Diagnostic", "Reading"}
+MAKERS = {"error", "slip", "hint", "Diagnostic", "Reading", "fault"}
 
 
 def _name(call: ast.Call) -> str:
@@ -167,11 +167,11 @@ FORMS = {
     Shape.ARITHMETIC: "? {} ?",
 }
 TAKES = {
-    "audience": "the consumer",
     "*": "every type",
     "time": "date, datetime",
     "number": "number, currency",
 }
+TAKEN = {Shape.AUDIENCE: "the consumer"}
 PREFIXED = ("not", "negate")
 
 
@@ -187,7 +187,9 @@ def _operator_row(row: Operator) -> str:
     spelt = [
         ", ".join(f"`{form.format(word)}`" for word in words) for words in (row.words, row.negated)
     ]
-    takes = ", ".join(TAKES.get(family, family) for family in row.takes) or "conditions"
+    takes = ", ".join(TAKES.get(family, family) for family in row.takes) or TAKEN.get(
+        row.shape, "conditions"
+    )
     example = "<br>".join(f"`{text}`" for text in row.examples)
     names = ", ".join(f"`{name}`" for name in (*row.json, *row.json_negated))
     cells = [*spelt, takes, row.doc, row.missing, example, names]
