@@ -7,7 +7,7 @@ to rewrite in it.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,15 +50,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.args += [str(path) for path in dict.fromkeys(asked) if path not in given]
 
 
-def pytest_collection_modifyitems(config: pytest.Config) -> None:
-    """A catalog that was asked for and not found is no catalog that passes."""
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """A catalog that was asked for and not found is none that passes."""
     seen = config.stash.get(_LOADED, {})
-    for path in _arguments(config) & {*_asked(config), *_set_down(config)}:
+    for path in sorted(_arguments(config) & {*_asked(config), *_set_down(config)}):
         if not any(root == path or path in root.parents for root in seen):
-            raise pytest.UsageError(
-                f"{OPTION}, {INI}: nothing was collected from {path}: there is no "
-                f"{', '.join(ENDINGS)} file, or pytest leaves the folder out"
+            message = (
+                f"nothing was collected from {path}: there is no {', '.join(ENDINGS)} file, "
+                "or pytest leaves the folder out"
             )
+            items.append(CatalogItem.from_parent(session, name=str(path), wrong=[message]))
 
 
 def _asked(config: pytest.Config) -> list[Path]:
@@ -103,7 +106,7 @@ class CatalogFile(pytest.File):
         catalog = self._catalog()
         beside = [f for f in catalog.findings if f.failing and f.key is None and self._has(f.file)]
         if beside:
-            yield CatalogItem.from_parent(self, name="(catalog)", found=beside)
+            yield CatalogItem.from_parent(self, name="(catalog)", wrong=_drawn(beside))
         for entry in filter(lambda entry: self._has(entry.file), catalog.audiences.values()):
             yield AudienceItem.from_parent(self, name=entry.key, entry=entry)
             rule = catalog.rules.get(entry.key)
@@ -143,17 +146,21 @@ def _shown(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-class CatalogItem(pytest.Item):
-    """Passes where nothing was found; fails with the pictures of all that was."""
+def _drawn(findings: "Iterable[Finding]") -> list[str]:
+    return [found.draw() for found in findings]
 
-    def __init__(self, *, found: "list[Finding]", **given: Any) -> None:
+
+class CatalogItem(pytest.Item):
+    """Passes where nothing is wrong; fails with the pictures of all that is."""
+
+    def __init__(self, *, wrong: list[str], **given: Any) -> None:
         super().__init__(**given)
-        self.found = found
+        self.wrong = wrong
 
     def runtest(self) -> None:
-        """Raises `Wrong` with what was found."""
-        if self.found:
-            raise Wrong("\n".join(found.draw() for found in self.found))
+        """Raises `Wrong` with all that is."""
+        if self.wrong:
+            raise Wrong("\n".join(self.wrong))
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         """The pictures alone: no line of this plugin helps anybody."""
@@ -170,7 +177,7 @@ class AudienceItem(CatalogItem):
     """An audience: its rule or list, and whatever else is no example of it."""
 
     def __init__(self, *, entry: "Entry", **given: Any) -> None:
-        super().__init__(found=entry.about(None), **given)
+        super().__init__(wrong=_drawn(entry.about(None)), **given)
         self.entry = entry
 
     def reportinfo(self) -> tuple[str, int, str]:
@@ -184,23 +191,21 @@ class ExampleItem(CatalogItem):
     def __init__(
         self, *, entry: "Entry", example: "Example", rule: "Rule | None", **given: Any
     ) -> None:
-        super().__init__(found=entry.about(example), **given)
+        super().__init__(wrong=_drawn(entry.about(example)), **given)
         self.entry, self.example, self.rule = entry, example, rule
+        self.wrong += self._context if self.wrong else []
 
     def runtest(self) -> None:
-        """Raises `Wrong` with the picture, the consumer and the rule."""
-        if self.entry.errors or self.rule is None:
+        """Raises `Wrong` with the pictures, the consumer and the rule."""
+        if self.entry.errors:
             pytest.skip(f"audience {self.entry.key!r} itself is wrong")
-        if self.found:
-            pictures = [found.draw() for found in self.found]
-            raise Wrong(
-                "\n".join([*pictures, f"consumer  {self._consumer}", f"rule      {self.rule}"])
-            )
+        super().runtest()
 
     @property
-    def _consumer(self) -> str:
+    def _context(self) -> list[str]:
         columns = {name: given.value for name, given in self.example.consumer.items()}
-        return json.dumps(columns, ensure_ascii=False, default=float)
+        consumer = json.dumps(columns, ensure_ascii=False, default=float)
+        return [f"consumer  {consumer}", f"rule      {self.rule}"]
 
     def reportinfo(self) -> tuple[str, int, str]:
         """Where the example begins; lines are from 0 here."""
