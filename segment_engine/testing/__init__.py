@@ -1,6 +1,7 @@
 """Hypothesis strategies and oracles, for property tests of rules: needs the extra `testing`."""
 
 from segment_engine.testing.boundaries import boundaries
+from segment_engine.testing.catalogs import catalogs
 from segment_engine.testing.consumers import random_consumers
 from segment_engine.testing.oracles import (
     Difference,
@@ -17,6 +18,7 @@ __all__ = [
     "assert_agreement",
     "assert_partition",
     "boundaries",
+    "catalogs",
     "consumers",
     "differences",
     "random_consumers",
