@@ -37,7 +37,7 @@ EXAMPLE = "example"
 QUERY_KEYS = {"combinator", "rules", "field", "operator"}
 """A mapping with one of these is query-builder JSON."""
 
-_AUDIENCES = "a mapping of audience keys to rules, such as `vips: totalOrders > 10`"
+_AUDIENCES = "a map of audience keys to rules, such as `vips: totalOrders > 10`"
 _LONG = "a rule, or a mapping with `rule:` or `members:`"
 
 
@@ -76,12 +76,16 @@ class Example:
 
 @dataclass(slots=True)
 class Entry:
-    """An audience as its file has it. `node` holds the rule or the list, `at` its key."""
+    """An audience as its file has it. `node` holds the rule or the list, `at` its key.
+
+    `flow`: it stands within brackets, where YAML takes fewer texts without quotes.
+    """
 
     key: str
     file: SourceText
     at: yaml.Node
     node: yaml.Node
+    flow: bool = False
     rule: RuleSource | None = None
     members: IdList | None = None
     id: str | None = None
@@ -118,9 +122,13 @@ def _owner(found: Finding, spans: Mapping[int, Span]) -> int | None:
 
 @dataclass(slots=True)
 class Part:
-    """What one file says: the nodes of its settings, its entries, and what is wrong beside them."""
+    """What one file says: the nodes of its settings, its entries, and what is wrong beside them.
+
+    `named`: its audiences stand below `audiences:`; else they are the whole file.
+    """
 
     file: SourceText
+    named: bool = False
     settings: dict[str, yaml.Node] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -132,6 +140,7 @@ def read_part(file: SourceText) -> Part:
     document = Document(file.text, file.path, RunError)
     root = document.root
     if isinstance(root, yaml.MappingNode) and _has_audiences(root):
+        part.named = True
         part.settings = document.known(document.entries(root, _AUDIENCES), TOP_KEYS)
         root = part.settings.pop("audiences")
     part.findings += [_finding(file, fault) for fault in document.taken()]
@@ -169,7 +178,7 @@ def _entries(document: Document, root: yaml.Node | None, file: SourceText) -> li
             continue
         alone = yaml.MappingNode(root.tag, [(key, value)], root.start_mark, root.end_mark)
         for name, at, node in document.entries(alone, _AUDIENCES):
-            entry = Entry(name, file, at, node)
+            entry = Entry(name, file, at, node, bool(root.flow_style))
             examples = _read(document, entry)
             entry.findings += [_finding(file, fault, name) for fault in document.taken()]
             if examples is not None:
@@ -207,6 +216,7 @@ def _read_long(document: Document, entry: Entry, node: yaml.MappingNode) -> yaml
             setattr(entry, name, document.text(values[name], name) or "")
     if "tags" in values:
         entry.tags = tuple(_texts(document, values["tags"], "tags"))
+    entry.flow = entry.flow or bool(node.flow_style)
     if "rule" in values:
         entry.node = values["rule"]
         entry.rule = _rule(document, entry.node, entry.key)
