@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from segment_engine.catalog.catalog import Catalog
+    from segment_engine import Catalog, Rule, SegmentError
     from segment_engine.catalog.entries import Entry, Example
     from segment_engine.catalog.findings import Finding, SourceText
-    from segment_engine.errors import SegmentError
-    from segment_engine.rule import Rule
 
 OPTION, INI = "--segment-catalog", "segment_catalogs"
 ENDINGS = (".yaml", ".yml", ".json")
@@ -131,8 +129,7 @@ class CatalogFile(pytest.File):
 
 
 def _load(path: Path) -> "Catalog | SegmentError":
-    from segment_engine.catalog.catalog import Catalog
-    from segment_engine.errors import SegmentError
+    from segment_engine import Catalog, SegmentError
 
     try:
         return Catalog.load(path)

@@ -42,12 +42,12 @@ def catalogs(
     some that are not, or `cycles` lets some refer to themselves, most of them by others.
 
     >>> from hypothesis import given
-    >>> from segment_engine.catalog.catalog import Catalog
-    >>> from segment_engine.catalog.findings import SourceText
-    >>> from segment_engine.catalog.entries import read_part
+    >>> from pathlib import Path
+    >>> from segment_engine import Catalog
     >>> @given(catalogs())
     ... def test_catalogs_are_sound(text):
-    ...     assert Catalog([read_part(SourceText("audiences.yaml", text))]).sound
+    ...     Path("drawn.yaml").write_text(text, "utf-8")
+    ...     assert Catalog.load("drawn.yaml").sound
     """
     made = _Making(draw, schema or Schema.default(), ids)
     keys = draw(st.lists(_keys(), min_size=1, max_size=max_size, unique=True))

@@ -4,8 +4,7 @@ from textwrap import dedent
 
 import pytest
 
-from segment_engine import Engine, Schema
-from segment_engine.catalog.catalog import Catalog
+from segment_engine import Catalog, Engine, Schema
 from segment_engine.catalog.entries import read_part
 from segment_engine.catalog.examples import deciding
 from segment_engine.catalog.findings import SourceText
@@ -16,7 +15,7 @@ ENGINE = Engine(Schema(EVERY_TYPE), "America/New_York")
 
 
 def read(text: str) -> Catalog:
-    return Catalog([read_part(SourceText("a.yaml", dedent(text)))], ENGINE)
+    return Catalog([read_part(SourceText("a.yaml", dedent(text)))], ENGINE.schema, ENGINE.timezone)
 
 
 def tried(rule: str, *examples: str) -> list[tuple[int, str]]:

@@ -5,8 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_engine import Engine, RuleError, Schema, SegmentError
-from segment_engine.catalog.catalog import Catalog
+from segment_engine import Catalog, RuleError, Schema, SegmentError
 from segment_engine.catalog.entries import read_part
 from segment_engine.catalog.findings import SourceText
 from segment_engine.parts import ENGINES
@@ -16,8 +15,8 @@ SCHEMA = Schema(EVERY_TYPE)
 AS_OF = "2026-07-01T12:00:00Z"
 
 
-def read(text: str, engine: Engine | None = None) -> Catalog:
-    return Catalog([read_part(SourceText("audiences.yaml", text))], engine)
+def read(text: str) -> Catalog:
+    return Catalog([read_part(SourceText("audiences.yaml", text))])
 
 
 def one_by_one(catalog: Catalog, people: list[dict[str, Any]]) -> dict[str, Any]:
