@@ -1,6 +1,5 @@
 """Examples of a catalog: consumers of whom it says whether a rule keeps them, tried on the rule."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -151,18 +150,11 @@ def _wrong(example: Example, clauses: tuple[Clause, ...]) -> Diagnostic:
 
 
 def _value(given: Column, spec: FieldSpec) -> Any:
-    """The value as a source would have it: text as it is written, below `any` as JSON."""
+    """The value as a source has it: what a text field reads is the text that was written."""
     value = given.value
-    if value is None:
-        return None
-    if spec.open:
-        return value if isinstance(value, str) else json.dumps(value, default=_as_double)
-    whole = spec.type.family == "text" and isinstance(given.node, yaml.ScalarNode)
-    return given.node.value if whole and not isinstance(value, str) else value
-
-
-def _as_double(value: Decimal) -> float:
-    return float(value)
+    if spec.type.family != "text" or not isinstance(given.node, yaml.ScalarNode):
+        return value
+    return value if value is None or isinstance(value, str) else given.node.value
 
 
 _KINDS: dict[str, Callable[[Any], bool]] = {
