@@ -11,9 +11,12 @@ to exist. The other blocks of the language's reference are run by language/test_
 import doctest
 import importlib.util
 import io
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -90,6 +93,17 @@ def run(words: list[str], given: str) -> tuple[str, int]:
     return trimmed(said.getvalue()), int(left.value.code or 0)
 
 
+def run_pytest(words: list[str]) -> tuple[str, int]:
+    """As `run`, of a test run of its own with the plugin, registered or not."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "-p", "segment_engine_pytest", "-p", "no:cacheprovider"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    return trimmed(done.stdout + done.stderr), done.returncode
+
+
 def trimmed(printed: str) -> str:
     """The lines without the blanks at their ends."""
     return "".join(f"{line.rstrip()}\n" for line in printed.splitlines())
@@ -125,6 +139,10 @@ def test_commands(block: Block) -> None:
     for command, output in commands(block.content):
         if command == "echo $?":
             assert f"{code}\n" == output
+            continue
+        if command.startswith("pytest "):
+            printed, code = run_pytest(shlex.split(command))
+            assert shown_as(output).fullmatch(printed), f"$ {command}\n{printed}"
             continue
         found = PIPED.fullmatch(command)
         assert found is not None, command

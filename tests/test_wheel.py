@@ -65,7 +65,8 @@ def test_the_wheel_holds_the_package_and_the_grammar_only(archives: Path) -> Non
         names = archive.namelist()
     assert {"segment_engine/grammar/audience.lark", "segment_engine/py.typed"} <= set(names)
     folders = {name.split("/")[0] for name in names}
-    assert {folder.split("-")[0] for folder in folders} == {"segment_engine"}
+    ours = {"segment_engine", "segment_engine_pytest.py"}
+    assert {folder.split("-")[0] for folder in folders} == ours
     assert not [name for name in names if "CDNOW" in name or "__pycache__" in name]
 
 
@@ -73,7 +74,8 @@ def test_the_source_archive_leaves_the_purchases_out(archives: Path) -> None:
     (source,) = archives.glob("*.tar.gz")
     with tarfile.open(source) as archive:
         folders = {Path(name).parts[1] for name in archive.getnames() if "/" in name}
-    assert {"segment_engine", "grammar", "pyproject.toml", "LICENSE"} <= folders
+    wanted = {"segment_engine", "segment_engine_pytest.py", "grammar", "pyproject.toml", "LICENSE"}
+    assert wanted <= folders
     assert not folders & {"tests", "benchmarks"}
 
 
@@ -86,3 +88,13 @@ def test_an_installed_package_parses_and_runs_a_rule(environment: Path, tmp_path
 
 def test_an_installed_command_checks_a_rule(environment: Path, tmp_path: Path) -> None:
     run(environment / "bin" / "segment-engine", "check", "totalOrders >= 2", cwd=tmp_path)
+
+
+def test_an_installed_plugin_is_found_by_pytest(environment: Path, tmp_path: Path) -> None:
+    example = "{consumer: {totalOrders: 2}, in: true}"
+    text = f"loyal:\n  rule: totalOrders >= 2\n  examples: [{example}]\n"
+    (tmp_path / "shop.yaml").write_text(text, "utf-8")
+    printed = run(
+        environment / "bin" / "python", "-m", "pytest", "-W", "error", "shop.yaml", cwd=tmp_path
+    )
+    assert "2 passed" in printed

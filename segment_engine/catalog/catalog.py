@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from segment_engine.catalog.entries import Entry, Part, read_part
+from segment_engine.catalog.examples import Trial
 from segment_engine.catalog.findings import CatalogError, Finding, SourceText
 from segment_engine.catalog.places import in_file, offset_of, span_of
 from segment_engine.diagnostics.diagnostic import Diagnostic
@@ -36,6 +37,9 @@ class Catalog:
     `audiences` has all entries by key, in the order of the files; `rules` the checked rules;
     `failed` the error of each audience that is wrong, or refers to one that is. `findings` are
     all of it, warnings and hints too, each at its line and column.
+
+    An example that its rule does not bear out is a finding, and the catalog is not sound; the
+    audience runs all the same, as a program does whose test fails.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Catalog:
         for entry in self.audiences.values():
             self._check(entry)
         self._check_references()
+        self._check_examples()
 
     @classmethod
     def load(
@@ -88,8 +93,8 @@ class Catalog:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing at all is wrong."""
-        return not any(finding.item.severity == "error" for finding in self.findings)
+        """Whether nothing at all is wrong, examples included."""
+        return not any(finding.failing for finding in self.findings)
 
     # ---- checking
 
@@ -158,6 +163,13 @@ class Catalog:
             if behind is not None:
                 failed.add(key)
                 self._note(key, behind)
+
+    def _check_examples(self) -> None:
+        trial = Trial(self.engine, self.id_column, self.aliases)
+        for key, entry in self.audiences.items():
+            if entry.examples and key in self.rules and not entry.errors:
+                for item in trial.of(self.rules[key], entry.examples):
+                    entry.findings.append(Finding(entry.file, item, key))
 
     def _note(self, key: str, item: Diagnostic) -> None:
         entry = self.audiences[key]

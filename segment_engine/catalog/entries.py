@@ -8,6 +8,10 @@ audiences:
   press:
     name: Press
     members: {file: press.csv, column: id}
+  vips:
+    rule: totalOrders > 10 and in audience "loyal"
+    examples:
+      - {consumer: {totalOrders: 11}, audiences: {loyal: true}, in: true}
 """
 
 from collections.abc import Mapping
@@ -28,6 +32,8 @@ TOP_KEYS = ("timezone", "id", "schema", "audiences")
 AUDIENCE_KEYS = ("id", "name", "description", "tags", "rule", "members", "examples")
 LIST_KEYS = ("file", "column")
 EXAMPLE_KEYS = ("consumer", "in", "as_of", "audiences")
+EXAMPLE = "example"
+"""The code of findings of examples."""
 QUERY_KEYS = {"combinator", "rules", "field", "operator"}
 """A mapping with one of these is query-builder JSON."""
 
@@ -45,10 +51,23 @@ class IdList:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """A consumer, and whether it has to be a member; `audiences` are those that it is in."""
+class Column:
+    """What an example says of one source column: plain as JSON has it, and where it stands."""
 
-    consumer: Mapping[str, Any]
+    value: Any
+    key: yaml.Node
+    node: yaml.Node
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A consumer by source columns, and whether it has to be a member.
+
+    `audiences` says in which others it is; `number` is its place among the examples, from 1.
+    """
+
+    number: int
+    consumer: Mapping[str, Column]
     member: bool
     as_of: str | None
     audiences: Mapping[str, bool]
@@ -78,13 +97,27 @@ class Entry:
 
     @property
     def errors(self) -> list[Finding]:
-        """What makes this audience wrong."""
-        return [found for found in self.findings if found.item.severity == "error"]
+        """What makes this audience wrong; an example may be the one that is wrong."""
+        return [found for found in self.findings if found.failing and found.item.code != EXAMPLE]
+
+    def about(self, example: Example | None) -> list[Finding]:
+        """What is wrong with one of its examples, or all that is no example's."""
+        spans = {e.number: span_of(e.node) for e in self.examples}
+        wrong = [(found, _owner(found, spans)) for found in self.findings if found.failing]
+        number = example and example.number
+        return [found for found, owner in wrong if owner == number]
 
     def fault(self, code: str, message: str, span: Span, help: str | None = None) -> None:
         """Notes what is wrong with this audience."""
         item = Diagnostic(code, message, span, help=help)
         self.findings.append(Finding(self.file, item, self.key))
+
+
+def _owner(found: Finding, spans: Mapping[int, Span]) -> int | None:
+    at = found.item.span
+    if found.item.code != EXAMPLE or not isinstance(at, Span):
+        return None
+    return next((n for n, span in spans.items() if span.start <= at.start < span.end), None)
 
 
 @dataclass(slots=True)
@@ -116,10 +149,12 @@ def read_part(file: SourceText) -> Part:
     return part
 
 
-def _finding(file: SourceText, fault: Fault, key: str | None = None) -> Finding:
+def _finding(
+    file: SourceText, fault: Fault, key: str | None = None, code: str = "catalog"
+) -> Finding:
     line, column, message = fault
     at = offset_of(file.text, line, column)
-    return Finding(file, Diagnostic("catalog", message, Span(at, at + 1)), key)
+    return Finding(file, Diagnostic(code, message, Span(at, at + 1)), key)
 
 
 def _has_audiences(root: yaml.MappingNode) -> bool:
@@ -144,20 +179,23 @@ def _entries(document: Document, root: yaml.Node | None, file: SourceText) -> li
         alone = yaml.MappingNode(root.tag, [(key, value)], root.start_mark, root.end_mark)
         for name, at, node in document.entries(alone, _AUDIENCES):
             entry = Entry(name, file, at, node, bool(root.flow_style))
-            _read(document, entry)
+            examples = _read(document, entry)
             entry.findings += [_finding(file, fault, name) for fault in document.taken()]
+            if examples is not None:
+                _read_examples(document, entry, examples)
             first[name] = entry
     if not root.value:
         document.entries(root, _AUDIENCES)
     return list(first.values())
 
 
-def _read(document: Document, entry: Entry) -> None:
+def _read(document: Document, entry: Entry) -> yaml.Node | None:
+    """Reads all but the examples, which are returned: they can be wrong without the audience."""
     node = entry.node
     if isinstance(node, yaml.MappingNode) and not _is_query(node):
-        _read_long(document, entry, node)
-    else:
-        entry.rule = _rule(document, node, entry.key)
+        return _read_long(document, entry, node)
+    entry.rule = _rule(document, node, entry.key)
+    return None
 
 
 def _is_query(node: yaml.MappingNode) -> bool:
@@ -171,7 +209,7 @@ def _rule(document: Document, node: yaml.Node, key: str) -> RuleSource | None:
     return made
 
 
-def _read_long(document: Document, entry: Entry, node: yaml.MappingNode) -> None:
+def _read_long(document: Document, entry: Entry, node: yaml.MappingNode) -> yaml.Node | None:
     values = document.known(document.entries(node, _LONG), AUDIENCE_KEYS)
     for name in ("id", "name", "description"):
         if name in values:
@@ -189,8 +227,7 @@ def _read_long(document: Document, entry: Entry, node: yaml.MappingNode) -> None
         entry.node = values["members"]
     if not {"rule", "members"} & set(values):
         document.fault(node, f"audience {entry.key!r} has no rule; it wants {_LONG}")
-    if "examples" in values:
-        entry.examples = tuple(_examples(document, values["examples"]))
+    return values.get("examples")
 
 
 def _texts(document: Document, node: yaml.Node, what: str) -> list[str]:
@@ -211,21 +248,28 @@ def _members(document: Document, node: yaml.Node) -> IdList:
     return IdList(tuple(dict.fromkeys(_texts(document, node, "members"))))
 
 
-def _examples(document: Document, node: yaml.Node) -> list[Example]:
-    if not isinstance(node, yaml.SequenceNode):
+def _read_examples(document: Document, entry: Entry, node: yaml.Node) -> None:
+    if entry.members is not None:
+        document.fault(node, "a list of ids has no examples: there is no rule to try on them")
+    elif not isinstance(node, yaml.SequenceNode):
         document.fault(node, "examples want a list of `{consumer: {...}, in: true}`")
-        return []
-    found = (_example(document, item) for item in node.value)
-    return [example for example in found if example is not None]
+    else:
+        found = (_example(document, item, number) for number, item in enumerate(node.value, 1))
+        entry.examples = tuple(example for example in found if example is not None)
+    faults = document.taken()
+    entry.findings += [_finding(entry.file, fault, entry.key, EXAMPLE) for fault in faults]
 
 
-def _example(document: Document, node: yaml.Node) -> Example | None:
+def _example(document: Document, node: yaml.Node, number: int) -> Example | None:
     values = document.known(document.entries(node, "consumer: ..., in: ..."), EXAMPLE_KEYS)
-    plain = {name: document.plain(value) for name, value in values.items()}
-    consumer, member = plain.get("consumer"), plain.get("in")
+    plain = {name: document.plain(value) for name, value in values.items() if name != "consumer"}
+    consumer, member = values.get("consumer"), plain.get("in")
     audiences, as_of = plain.get("audiences", {}), plain.get("as_of")
     wrong = [
-        (not isinstance(consumer, Mapping), "an example wants `consumer:`, a mapping of columns"),
+        (
+            not isinstance(consumer, yaml.MappingNode),
+            "an example wants `consumer:`, a mapping of columns",
+        ),
         (not isinstance(member, bool), "an example wants `in:`, true or false"),
         (not _are_truths(audiences), "`audiences` says true or false for each key"),
         (not isinstance(as_of, str | None), "`as_of` is an ISO 8601 time"),
@@ -235,8 +279,13 @@ def _example(document: Document, node: yaml.Node) -> Example | None:
             document.fault(node, message)
     if any(is_wrong for is_wrong, _ in wrong):
         return None
-    assert isinstance(consumer, Mapping) and isinstance(member, bool)
-    return Example(consumer, member, as_of, audiences, node)
+    assert isinstance(consumer, yaml.MappingNode) and isinstance(member, bool)
+    return Example(number, _columns(document, consumer), member, as_of, audiences, node)
+
+
+def _columns(document: Document, node: yaml.MappingNode) -> dict[str, Column]:
+    entries = document.entries(node, "columns") if node.value else []
+    return {name: Column(document.plain(value), key, value) for name, key, value in entries}
 
 
 def _are_truths(given: Any) -> bool:

@@ -27,6 +27,11 @@ class Finding:
     key: str | None = None
 
     @property
+    def failing(self) -> bool:
+        """Whether it is an error, no warning or hint."""
+        return self.item.severity == "error"
+
+    @property
     def place(self) -> tuple[int, int]:
         """Line and column, from 1."""
         assert isinstance(self.item.span, Span)
@@ -77,7 +82,7 @@ class CatalogError(SegmentError):
         super().__init__(self.findings)
 
     def __str__(self) -> str:
-        errors = [finding for finding in self.findings if finding.item.severity == "error"]
+        errors = [finding for finding in self.findings if finding.failing]
         more = len(errors) - SHOWN
         shown = [finding.draw() for finding in errors[:SHOWN]]
         return "\n".join(shown + [f"... and {more:,} more"] * (more > 0))

@@ -1,6 +1,7 @@
 """Hypothesis strategies and oracles, for property tests of rules: needs the extra `testing`."""
 
 from segment_engine.testing.boundaries import Boundaries, boundaries
+from segment_engine.testing.catalogs import catalogs
 from segment_engine.testing.consumers import random_consumers
 from segment_engine.testing.equivalence import Counterexample, assert_equivalent, counterexample
 from segment_engine.testing.oracles import (
@@ -21,6 +22,7 @@ __all__ = [
     "assert_equivalent",
     "assert_partition",
     "boundaries",
+    "catalogs",
     "consumers",
     "counterexample",
     "differences",
