@@ -13,11 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import polars as pl
 import pyarrow as pa
 import pytest
 import yaml
 
 from segment_engine import Engine, RuleError, Schema
+from segment_engine.backends.sql import identifier
 from segment_engine.batch.memberships import Memberships
 from segment_engine.expression.nodes import Call, walk
 from segment_engine.operators.row import Shape
@@ -242,6 +245,8 @@ class Case:
 
     def kept(self, way: str, engine: str) -> set[str]:
         """Whom an engine keeps; "matches" is asked dict by dict."""
+        if engine == "embedded duckdb" or engine == "embedded polars":
+            return self._embedded(way, engine.removeprefix("embedded "))
         if engine != "matches":
             return set(self.group.run(engine).members(f"{way} {self.number}"))
         rule = self.rules[way]
@@ -254,6 +259,30 @@ class Case:
             name
             for name, consumer in self.group.dicts.items()
             if keeps(consumer, {key: name in ids for key, ids in known.items()})
+        }
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """What is to give the same members."""
+        asked = ENGINES if self.group.storage else (*ENGINES, "matches")
+        refers = bool(self.rules["members"].audiences)
+        return (*asked, *(f"embedded {name}" for name in ENGINES if refers and name != "records"))
+
+    def _embedded(self, way: str, engine: str) -> set[str]:
+        """A condition in a query of one's own, where audiences are columns."""
+        rule, table, run = self.rules[way], self.group.table, self.group.run("records")
+        for key in rule.audiences:
+            member = pa.array([name in run.members(key) for name in self.group.consumers])
+            table = table.append_column(f"in {key}", member)
+        if engine == "polars":
+            given = {key: pl.col(f"in {key}") for key in rule.audiences}
+            kept = rule.polars(self.group.as_of, table, given)
+            return set(pl.DataFrame(table).filter(kept)["id"])
+        given_sql = {key: identifier(f"in {key}") for key in rule.audiences}
+        where = rule.sql(as_of=self.group.as_of, source=table, audiences=given_sql)
+        consumers = table  # the name by which DuckDB finds it  # noqa: F841
+        return {
+            name for (name,) in duckdb.sql(f"select id from consumers where {where}").fetchall()
         }
 
     def __str__(self) -> str:
@@ -280,7 +309,7 @@ def test_members(case: Case) -> None:
     told = [f"{case}\n  {group.given['about']}"]
     for way in case.rules:
         wanted = members if way == "members" else everybody - members
-        for engine in ENGINES if group.storage else (*ENGINES, "matches"):
+        for engine in case.engines:
             kept = case.kept(way, engine)
             told += [f"  {engine}, {way}: wrongly keeps {one}" for one in sorted(kept - wanted)]
             told += [f"  {engine}, {way}: wrongly drops {one}" for one in sorted(wanted - kept)]
