@@ -17,7 +17,7 @@ from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.diagnostics.spans import Span
 from segment_engine.engine import Engine
 from segment_engine.errors import RuleError, RunError, SchemaError, SegmentError, SourceError
-from segment_engine.expression.placed_yaml import read_text
+from segment_engine.expression.placed_yaml import read_text, says_nothing
 from segment_engine.expression.references import Failures, dependency_order, references
 from segment_engine.expression.schema import Schema
 from segment_engine.parts import part
@@ -40,15 +40,18 @@ class Catalog:
 
     def __init__(self, parts: Iterable[Part], engine: Engine | None = None) -> None:
         """Made by `Catalog.load`. Raises CatalogError where the settings themselves are wrong."""
-        self._parts = tuple(parts)
-        self.engine = engine or _Settings(self._parts).engine()
-        self.id_column = _Settings(self._parts).text("id") or DEFAULT_ID
+        self._parts = _without_schemas(tuple(parts))
+        settings = _Settings(self._parts)
+        self.id_column = settings.text("id") or DEFAULT_ID
+        self.engine = engine or settings.engine()
         self.audiences: Mapping[str, Entry] = MappingProxyType(self._by_key())
         self.rules: dict[str, Rule] = {}
         self.lists: dict[str, tuple[Any, ...]] = {}
         for entry in self.audiences.values():
             self._check(entry)
         self._check_references()
+        if not self.audiences and self.sound:
+            raise RunError("there are no audiences in the catalog")
 
     @classmethod
     def load(cls, path: str | Path, engine: Engine | None = None) -> "Catalog":
@@ -91,25 +94,15 @@ class Catalog:
 
     def _by_key(self) -> dict[str, Entry]:
         found: dict[str, Entry] = {}
-        names: dict[str, str] = {}
         for entry in (entry for part_ in self._parts for entry in part_.entries):
-            if entry.key in found:
-                first = found[entry.key]
-                for one, other in ((entry, first), (first, entry)):
-                    line = other.at.start_mark.line + 1
-                    one.fault(
-                        "catalog",
-                        f"{one.key!r} stands twice: also in {other.file.path}:{line}",
-                        span_of(one.at),
-                        "rename or remove one",
-                    )
-                continue
-            found[entry.key] = entry
-            if entry.id is not None and names.setdefault(entry.id, entry.key) != entry.key:
-                other_key = names[entry.id]
-                message = f"the id {entry.id!r} is that of audience {other_key!r}"
-                entry.fault("catalog", message, span_of(entry.at), "give each audience its own")
-        self.aliases = {name: key for name, key in names.items() if name not in found}
+            if found.setdefault(entry.key, entry) is not entry:
+                _collide(entry, found[entry.key], f"{entry.key!r} stands twice")
+        names = dict(found)
+        for entry in found.values():
+            name = entry.id
+            if name is not None and names.setdefault(name, entry) is not entry:
+                _collide(entry, names[name], f"{name!r} names two audiences")
+        self.aliases = {name: entry.key for name, entry in names.items() if name not in found}
         return found
 
     def _check(self, entry: Entry) -> None:
@@ -215,6 +208,24 @@ class Catalog:
         return f"<Catalog of {len(self)} audiences{failed}>"
 
 
+def _collide(entry: Entry, first: Entry, message: str) -> None:
+    """Both fail: nobody can tell which is meant."""
+    for one, other in ((entry, first), (first, entry)):
+        place = f"{other.file.path}:{other.at.start_mark.line + 1}"
+        one.fault("catalog", f"{message}: also in {place}", span_of(one.at), "rename or remove one")
+
+
+def _without_schemas(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The files that are not the schema of another one in the same folder."""
+    named = {
+        os.path.realpath(os.path.join(os.path.dirname(part_.file.path), node.value))
+        for part_ in parts
+        for node in [part_.settings.get("schema")]
+        if isinstance(node, yaml.ScalarNode) and "\0" not in node.value
+    }
+    return tuple(part_ for part_ in parts if os.path.realpath(part_.file.path) not in named)
+
+
 class _Settings:
     """Schema, time zone and id column, which one file says, or several say the same."""
 
@@ -239,15 +250,25 @@ class _Settings:
         raise CatalogError(self.findings)
 
     def text(self, name: str) -> str | None:
-        """A setting that is a text; None where no file has it."""
+        """A setting that is a text; None where no file has it, or it is none."""
         found = self._one(name)
-        return found[1].value if found and isinstance(found[1], yaml.ScalarNode) else None
+        if found is None:
+            return None
+        part_, node = found
+        if isinstance(node, yaml.ScalarNode) and not says_nothing(node):
+            return str(node.value)
+        self.findings.append(_at(part_, node, f"`{name}` wants a text"))
+        return None
 
     def _schema(self) -> Schema | None:
         found = self._one("schema")
         if found is None:
             return None
         part_, node = found
+        if says_nothing(node):
+            message = "`schema` wants its file, or the schema itself below it"
+            self.findings.append(_at(part_, node, message))
+            return None
         try:
             if isinstance(node, yaml.ScalarNode):
                 return Schema.load(os.path.join(os.path.dirname(part_.file.path), node.value))

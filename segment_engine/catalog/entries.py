@@ -17,12 +17,12 @@ from typing import Any
 import yaml
 
 from segment_engine.catalog.findings import Finding, SourceText
-from segment_engine.catalog.places import offset_of, span_of
+from segment_engine.catalog.places import span_of
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.diagnostics.spans import Span
 from segment_engine.engine import RuleSource
 from segment_engine.errors import RunError
-from segment_engine.expression.placed_yaml import Document, Fault
+from segment_engine.expression.placed_yaml import Document, Fault, says_nothing
 
 TOP_KEYS = ("timezone", "id", "schema", "audiences")
 AUDIENCE_KEYS = ("id", "name", "description", "tags", "rule", "members", "examples")
@@ -32,6 +32,7 @@ QUERY_KEYS = {"combinator", "rules", "field", "operator"}
 """A mapping with one of these is query-builder JSON."""
 
 _AUDIENCES = "a mapping of audience keys to rules, such as `vips: totalOrders > 10`"
+_EXAMPLE = "`{consumer: {...}, in: true}`"
 _LONG = "a rule, or a mapping with `rule:` or `members:`"
 
 
@@ -98,25 +99,31 @@ def read_part(file: SourceText) -> Part:
     part = Part(file)
     document = Document(file.text, file.path, RunError)
     root = document.root
-    if isinstance(root, yaml.MappingNode) and _has_audiences(root):
+    if isinstance(root, yaml.MappingNode) and _has_settings(root):
         part.settings = document.known(document.entries(root, _AUDIENCES), TOP_KEYS)
-        root = part.settings.pop("audiences")
+        root = part.settings.pop("audiences", None)
     part.findings += [_finding(file, fault) for fault in document.taken()]
-    part.entries = _entries(document, root, file)
+    if root is not None or not part.settings:
+        part.entries = _entries(document, root, file)
     part.findings += [_finding(file, fault) for fault in document.taken()]
     return part
 
 
 def _finding(file: SourceText, fault: Fault, key: str | None = None) -> Finding:
-    line, column, message = fault
-    at = offset_of(file.text, line, column)
-    return Finding(file, Diagnostic("catalog", message, Span(at, at + 1)), key)
+    span = Span(fault.offset, fault.offset + 1)
+    return Finding(file, Diagnostic("catalog", fault.message, span), key)
 
 
-def _has_audiences(root: yaml.MappingNode) -> bool:
-    """Whether `audiences:` holds them; else the whole mapping does."""
-    held = [value for key, value in root.value if getattr(key, "value", None) == "audiences"]
-    return any(not isinstance(value, yaml.ScalarNode) or not value.value for value in held)
+def _has_settings(root: yaml.MappingNode) -> bool:
+    """Whether `audiences:` holds the audiences, or there are settings alone.
+
+    Else the whole mapping is audiences.
+    """
+    held = {str(getattr(key, "value", "")): value for key, value in root.value}
+    named = held.get("audiences")
+    if named is None:
+        return bool(held) and held.keys() <= set(TOP_KEYS)
+    return not isinstance(named, yaml.ScalarNode) or says_nothing(named)
 
 
 def _entries(document: Document, root: yaml.Node | None, file: SourceText) -> list[Entry]:
@@ -128,9 +135,9 @@ def _entries(document: Document, root: yaml.Node | None, file: SourceText) -> li
         name = key.value if isinstance(key, yaml.ScalarNode) else ""
         if name.strip() and name in first:
             held = first[name]
-            line = key.start_mark.line + 1
-            message = f"{name!r} stands twice: again in line {line}; rename or remove one"
-            held.fault("catalog", message, span_of(held.at))
+            for here, there in ((held.at, key), (key, held.at)):
+                message = f"{name!r} stands twice: also in line {there.start_mark.line + 1}"
+                held.fault("catalog", message, span_of(here), "rename or remove one")
             continue
         alone = yaml.MappingNode(root.tag, [(key, value)], root.start_mark, root.end_mark)
         for name, at, node in document.entries(alone, _AUDIENCES):
@@ -177,7 +184,7 @@ def _read_long(document: Document, entry: Entry, node: yaml.MappingNode) -> None
         if "rule" in values:
             document.fault(values["members"], "an audience has a rule or members, not both")
         entry.node = values["members"]
-    if not {"rule", "members"} & set(values):
+    if node.value and not {"rule", "members"} & set(values):
         document.fault(node, f"audience {entry.key!r} has no rule; it wants {_LONG}")
     if "examples" in values:
         entry.examples = tuple(_examples(document, values["examples"]))
@@ -193,8 +200,8 @@ def _texts(document: Document, node: yaml.Node, what: str) -> list[str]:
 
 def _members(document: Document, node: yaml.Node) -> IdList:
     if isinstance(node, yaml.MappingNode):
-        values = document.known(document.entries(node, "file: ..."), LIST_KEYS)
-        if "file" not in values:
+        values = document.known(document.entries(node, "`file: ...`"), LIST_KEYS)
+        if node.value and "file" not in values:
             document.fault(node, "members want a list of ids, or the `file:` that has them")
         read = {name: document.text(value, name) for name, value in values.items()}
         return IdList((), read.get("file"), read.get("column"))
@@ -203,14 +210,14 @@ def _members(document: Document, node: yaml.Node) -> IdList:
 
 def _examples(document: Document, node: yaml.Node) -> list[Example]:
     if not isinstance(node, yaml.SequenceNode):
-        document.fault(node, "examples want a list of `{consumer: {...}, in: true}`")
+        document.fault(node, f"examples want a list of {_EXAMPLE}")
         return []
     found = (_example(document, item) for item in node.value)
     return [example for example in found if example is not None]
 
 
 def _example(document: Document, node: yaml.Node) -> Example | None:
-    values = document.known(document.entries(node, "consumer: ..., in: ..."), EXAMPLE_KEYS)
+    values = document.known(document.entries(node, _EXAMPLE), EXAMPLE_KEYS)
     plain = {name: document.plain(value) for name, value in values.items()}
     consumer, member = plain.get("consumer"), plain.get("in")
     audiences, as_of = plain.get("audiences", {}), plain.get("as_of")
@@ -220,7 +227,7 @@ def _example(document: Document, node: yaml.Node) -> Example | None:
         (not _are_truths(audiences), "`audiences` says true or false for each key"),
         (not isinstance(as_of, str | None), "`as_of` is an ISO 8601 time"),
     ]
-    for is_wrong, message in wrong if isinstance(node, yaml.MappingNode) else ():
+    for is_wrong, message in wrong if isinstance(node, yaml.MappingNode) and node.value else ():
         if is_wrong:
             document.fault(node, message)
     if any(is_wrong for is_wrong, _ in wrong):

@@ -38,8 +38,8 @@ def in_file(item: Diagnostic, node: yaml.Node, text: str) -> Diagnostic:
     def moved(place: Place) -> Span:
         if isinstance(place, Pointer):
             return span_of(_below(node, place))
-        start, end = (places[min(at, len(places) - 1)] for at in (place.start, place.end - 1))
-        return Span(start, max(start, end) + 1) if place.end > place.start else Span(start, start)
+        first, last = (places[min(at, len(places) - 1)] for at in (place.start, place.end - 1))
+        return Span(first[0], last[1] if place.end > place.start else first[0])
 
     fixes = tuple(Fix(moved(fix.span), fix.replacement) for fix in item.fixes)
     return Diagnostic(
@@ -47,26 +47,28 @@ def in_file(item: Diagnostic, node: yaml.Node, text: str) -> Diagnostic:
     )
 
 
-def characters(node: yaml.ScalarNode, text: str) -> Iterator[int]:
-    """The offset of each character of a scalar's value, and of its end.
+def characters(node: yaml.ScalarNode, text: str) -> Iterator[tuple[int, int]]:
+    """Where each character of a scalar's value, and then its end, starts and ends in the file.
 
-    What is no blank stands in the file in the same order; blanks may have come from line breaks
-    and indentation, and lie between what stands around them.
+    What is no blank stands there in the same order; blanks may have come from line breaks and
+    indentation, and lie between what stands around them.
     """
     solid = _solid(node, text)
-    at, last = _beginning(node, text), max(node.end_mark.index - 1, 0)
+    at, last = _beginning(node, text), node.end_mark.index
     coming = next(solid, None)
+    begun: int | None = None
     for index, char in enumerate(node.value):
-        start = at
+        room = at + 1 if coming is None else min(at + 1, coming[0])
+        start, end = at, min(room, last)
         if char not in _BLANKS and coming is not None:
-            (start, at), coming = coming, next(solid, None)
-        elif coming is None or at < coming[0]:
-            at += 1
+            (start, end), coming = coming, next(solid, None)
+        at = end
+        begun = start if begun is None else begun
         # Two escapes of surrogates are one character.
-        if _is_low(char) and index and _is_high(node.value[index - 1]):
-            continue
-        yield min(start, last)
-    yield min(at, node.end_mark.index)
+        if not (_is_high(char) and _is_low(node.value[index + 1 : index + 2])):
+            yield begun, end
+            begun = None
+    yield min(at, last), min(at, last)
 
 
 def _is_high(char: str) -> bool:

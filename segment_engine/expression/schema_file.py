@@ -41,7 +41,7 @@ def read_schema(make: Make[Made], text: str, name: str) -> Made:
         entries = document.entries(top["fields"], _FIELDS)
         fields = {key: _field(document, key, value) for key, _, value in entries}
         _check_each(document, make, entries, fields)
-    elif document.root is not None:
+    elif isinstance(document.root, yaml.MappingNode) and document.root.value:
         document.fault(document.root, f"there are no fields; it wants {_WHOLE}")
     document.refuse()
     try:
