@@ -29,6 +29,8 @@ def read_ids(path: str, column: str | None, usual: str) -> list[Any]:
             found = list(_lines(path))
         else:
             raise SourceError(f"{path}: a list of ids is a .txt, .csv, .tsv or .parquet file")
+    except SourceError:
+        raise
     except OSError as fault:
         raise SourceError(f"{path}: {_reason(fault)}") from None
     except UnicodeDecodeError as fault:

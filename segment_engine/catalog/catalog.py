@@ -72,8 +72,7 @@ class Catalog:
         found: list[Finding] = []
         for part_ in self._parts:
             found += [*part_.findings, *(f for entry in part_.entries for f in entry.findings)]
-        places = {part_.file.path: at for at, part_ in enumerate(self._parts)}
-        return tuple(sorted(found, key=lambda f: (places.get(f.file.path, -1), f.item.span.start)))  # type: ignore[union-attr]
+        return _in_order(self._parts, found)
 
     @cached_property
     def failed(self) -> Mapping[str, CatalogError]:
@@ -208,6 +207,19 @@ class Catalog:
         return f"<Catalog of {len(self)} audiences{failed}>"
 
 
+def _in_order(parts: Iterable[Part], findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings in the order of the files, and of their places there."""
+    places = {part_.file.path: at for at, part_ in enumerate(parts)}
+    return tuple(sorted(findings, key=lambda f: (places.get(f.file.path, -1), f.place)))
+
+
+def _content(node: yaml.Node) -> Any:
+    """What a node says, however it is written."""
+    if isinstance(node, yaml.MappingNode):
+        return {str(_content(key)): _content(value) for key, value in node.value}
+    return [*map(_content, node.value)] if isinstance(node, yaml.SequenceNode) else node.value
+
+
 def _collide(entry: Entry, first: Entry, message: str) -> None:
     """Both fail: nobody can tell which is meant."""
     for one, other in ((entry, first), (first, entry)):
@@ -247,7 +259,7 @@ class _Settings:
                 return Engine(schema, zone or "UTC")
             except SchemaError as fault:
                 self._fault("schema", str(fault))
-        raise CatalogError(self.findings)
+        raise CatalogError(_in_order(self._parts, self.findings))
 
     def text(self, name: str) -> str | None:
         """A setting that is a text; None where no file has it, or it is none."""
@@ -284,7 +296,7 @@ class _Settings:
     def _one(self, name: str) -> tuple[Part, yaml.Node] | None:
         held = [(part_, part_.settings[name]) for part_ in self._parts if name in part_.settings]
         for part_, node in held[1:]:
-            if yaml.serialize(node) != yaml.serialize(held[0][1]):
+            if _content(node) != _content(held[0][1]):
                 first = held[0][0].file.path
                 message = f"`{name}` differs from that in {first}; say it in one file"
                 self.findings.append(_at(part_, node, message))

@@ -104,7 +104,7 @@ def read_part(file: SourceText) -> Part:
         root = part.settings.pop("audiences", None)
     part.findings += [_finding(file, fault) for fault in document.taken()]
     if root is not None or not part.settings:
-        part.entries = _entries(document, root, file)
+        part.entries = _entries(document, root, part)
     part.findings += [_finding(file, fault) for fault in document.taken()]
     return part
 
@@ -126,10 +126,11 @@ def _has_settings(root: yaml.MappingNode) -> bool:
     return not isinstance(named, yaml.ScalarNode) or says_nothing(named)
 
 
-def _entries(document: Document, root: yaml.Node | None, file: SourceText) -> list[Entry]:
+def _entries(document: Document, root: yaml.Node | None, part: Part) -> list[Entry]:
     if not isinstance(root, yaml.MappingNode):
         document.entries(root, _AUDIENCES)
         return []
+    file = part.file
     first: dict[str, Entry] = {}
     for key, value in root.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else ""
@@ -145,6 +146,7 @@ def _entries(document: Document, root: yaml.Node | None, file: SourceText) -> li
             _read(document, entry)
             entry.findings += [_finding(file, fault, name) for fault in document.taken()]
             first[name] = entry
+        part.findings += [_finding(file, fault) for fault in document.taken()]
     if not root.value:
         document.entries(root, _AUDIENCES)
     return list(first.values())
