@@ -6,6 +6,8 @@
 True
 """
 
+from segment_engine.catalog.catalog import Catalog
+from segment_engine.catalog.findings import CatalogError
 from segment_engine.diagnostics.diagnostic import Diagnostic, Fix
 from segment_engine.discovery import infer_schema
 from segment_engine.engine import Engine
@@ -23,6 +25,8 @@ from segment_engine.rule import Rule
 __version__ = "0.1.0"
 
 __all__ = [
+    "Catalog",
+    "CatalogError",
     "Diagnostic",
     "Engine",
     "Fix",

@@ -4,6 +4,7 @@
       RuleError      a rule is wrong, or rule rows cannot say it: .diagnostics, .source
       SchemaError    a schema is wrong
       SourceError    consumers cannot be read, or do not fit the schema
+      CatalogError   a catalog is wrong, or an audience of it: .findings (catalog/findings.py)
       RunError       a run was asked for that cannot be: bad as_of, zone, engine, ids
       OutputError    results cannot be written
 

@@ -125,9 +125,15 @@ class Rule(Shown):
             raise RunError(f"there is no dialect {dialect!r}; there is 'duckdb'")
         return str(part("duckdb").compiled(self, self._engine.clock(as_of), source, audiences))
 
-    def explain_sql(self, as_of: AsOf = None, source: Any = None) -> "Explanation":
+    def explain_sql(
+        self,
+        as_of: AsOf = None,
+        source: Any = None,
+        audiences: Mapping[str, str] | None = None,
+    ) -> "Explanation":
         """What `sql` makes of each condition: its SQL, its times, what becomes of the missing."""
-        return part("explain").explained(self, self._engine.clock(as_of), source)  # type: ignore[no-any-return]
+        clock = self._engine.clock(as_of)
+        return part("explain").explained(self, clock, source, audiences)  # type: ignore[no-any-return]
 
     def polars(
         self,
@@ -228,8 +234,11 @@ class Rule(Shown):
         """The members' number and share, the `first` of them, and how they differ from everybody.
 
         The profile covers every field of the schema that the source has; DuckDB makes it.
-        `progress(done, total)` is called after each field. Raises as `members` does.
+        `progress(done, total)` is called after each field. Raises as `members` does, and
+        RunError for a rule that refers to audiences.
         """
+        if self.audiences:
+            raise RunError("a rule that refers to audiences has no preview; ask for its members")
         found: Preview = part("preview").preview(
             self, self._engine.clock(as_of), source, first, id_column, progress
         )

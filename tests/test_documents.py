@@ -13,6 +13,7 @@ import importlib.util
 import io
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -22,9 +23,12 @@ from unittest.mock import patch
 import pytest
 import yaml
 
-from segment_engine import Engine, Schema
+from segment_engine import Catalog, Engine, Schema
+from segment_engine.catalog.entries import read_part
+from segment_engine.catalog.findings import SourceText
 from segment_engine.cli import app
 from tests.cdnow import demo
+from tests.cdnow.export import write_export
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "grammar/README.md", "tests/README.md")
@@ -95,12 +99,21 @@ CONSOLES = [block for block in blocks("console") if "$ make" not in block.conten
 DEMOS = [block for block in blocks("console") if "$ make" in block.content]
 
 
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The customers of the walk-through, as its first command writes them."""
+    return write_export(tmp_path_factory.mktemp("export") / "customers.parquet")
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[None]:
+def folder(tmp_path: Path, exported: Path) -> Iterator[None]:
     """A folder with the files that the documents show, as the current one."""
     for block in blocks():
         if block.name:
-            (tmp_path / block.name).write_text(block.content, "utf-8")
+            path = tmp_path / block.name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(block.content, "utf-8")
+    shutil.copy(exported, tmp_path)
     with chdir(tmp_path):
         yield
 
@@ -138,7 +151,8 @@ def test_yaml_is_a_schema_or_audiences(block: Block) -> None:
         engine = Engine(Schema.from_yaml(block.content))
         assert set(engine.schema.names) == set(whole["fields"])
     else:
-        assert {type(rule) for rule in whole.values()} == {str}
+        catalog = Catalog([read_part(SourceText(block.name, block.content))])
+        assert len(catalog) == len(whole.get("audiences", whole))
 
 
 def test_demo(
@@ -188,7 +202,7 @@ def test_every_block_is_of_a_kind_that_runs() -> None:
     mine = {"csv", "yaml", "console", "python", "sh"}
     assert {block.kind for block in blocks()} <= mine | RUN_ELSEWHERE
     assert {block.document for block in blocks(*RUN_ELSEWHERE)} == {"grammar/README.md"}
-    assert {block.kind for block in blocks() if block.document == "README.md"} == mine - {"sh"}
+    assert {block.kind for block in blocks() if block.document == "README.md"} == mine
 
 
 def test_every_command_is_shown() -> None:

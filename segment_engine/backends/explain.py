@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from segment_engine.backends.bind import bind
 from segment_engine.backends.bind_logic import complement
 from segment_engine.backends.physical import Day, ListOf, Stamp
-from segment_engine.backends.reading import Columns, locate
+from segment_engine.backends.reading import Columns, Members, locate
 from segment_engine.backends.records import to_predicate
 from segment_engine.backends.sources import open_for
 from segment_engine.backends.sql import to_sql
@@ -124,10 +124,12 @@ def _shortened(sql: str, most: int = SHOWN) -> str:
     return f"{sql[:half]} ... {len(sql) - 2 * half:,} characters ... {sql[-half:]}"
 
 
-def explained(rule: "Rule", clock: Clock, source: Any) -> Explanation:
+def explained(
+    rule: "Rule", clock: Clock, source: Any, members: Members | None = None
+) -> Explanation:
     """As `Rule.explain_sql`."""
     columns = None if source is None else open_for(rule.engine, [rule], source, None).columns
-    make = _Maker(clock, rule.engine.derived, columns)
+    make = _Maker(clock, rule.engine.derived, columns, members)
     parts = tuple(make.part(*found) for found in _conditions(rule.expression))
     whole = make.sql(make.resolved(rule.expression))
     return Explanation(rule.text, format_instant(clock.as_of), clock.zone.name, parts, whole)
@@ -170,6 +172,7 @@ class _Maker:
     clock: Clock
     derived: Mapping[str, Expr]
     columns: Columns | None
+    members: Members | None
 
     def part(self, depth: int, joined: str, expr: Expr | None, words: Words) -> Part:
         """A condition with all that is told of it."""
@@ -185,7 +188,7 @@ class _Maker:
 
     def sql(self, resolved: Expr) -> str:
         """As DuckDB is asked it."""
-        return to_sql(bind(resolved, self.columns))
+        return to_sql(bind(resolved, self.columns, self.members))
 
     def times(self, resolved: Expr) -> Iterator[str]:
         """Each window and each range of days of the year, spelt out."""

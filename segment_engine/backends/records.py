@@ -7,10 +7,10 @@ fault there shows as a difference.
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from math import isnan
+from math import isfinite, isnan
 from typing import Any
 
-from segment_engine.backends.physical import Float
+from segment_engine.backends.physical import Float, Json
 from segment_engine.backends.reading import Columns, Members
 from segment_engine.expression.nodes import Call, Constant, Expr, Field, fold
 from segment_engine.expression.references import condition_of
@@ -20,12 +20,13 @@ from segment_engine.operators.table import operator
 from segment_engine.values.isotime import instant_of, parse_iso
 from segment_engine.values.jsontext import at as json_at
 from segment_engine.values.jsontext import decode
-from segment_engine.values.numbers import aligned, single
+from segment_engine.values.numbers import aligned, finite, single
 from segment_engine.values.types import AUDIENCE, Type
 
 Consumer = Mapping[str, Any]
 Evaluate = Callable[[Consumer], Any]
 
+_INT64 = 2**63
 _HAS, _IN_RANGE = operator("has"), operator("in_range")
 
 
@@ -63,7 +64,7 @@ def _compile(
             value = _plain(node.value)
             return lambda consumer: value
         case Field():
-            return _reader(node)
+            return _reader(node, columns)
         case Call():
             return _call(node, args, columns)
         case _:
@@ -189,14 +190,35 @@ def _holds_singles(stored: Any, node: Field) -> bool:
 # ---- reading values
 
 
-def _reader(field: Field) -> Evaluate:
+def _reader(field: Field, columns: Columns | None) -> Evaluate:
     column, path = field.spec.column, field.path
-    convert = _CONVERTERS.get(field.type.family) or _list_of(field.type)
+    as_json = columns is None or isinstance(columns.get(column), Json)
+    convert = _converter(field.type, as_json)
     if not (path or field.spec.open or field.spec.path):
         if field.spec.type.element is not None:
             return lambda consumer: convert(_document(consumer.get(column)))
         return lambda consumer: convert(consumer.get(column))
+    if as_json and field.type.element is None:
+        return lambda consumer: convert(_json(json_at(_document(consumer.get(column)), path)))
     return lambda consumer: convert(json_at(_document(consumer.get(column)), path))
+
+
+def _converter(kind: Type, as_json: bool) -> Callable[[Any], Any]:
+    return _CONVERTERS.get(kind.family) or _list_of(kind, as_json)
+
+
+def _json(value: Any) -> Any:
+    """A number of a document as JSON holds it: an integer of 64 bits, else a finite double."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return value
+    if isinstance(value, float | Decimal) and not isfinite(value):
+        return None
+    if not isinstance(value, float) and -_INT64 <= value < _INT64 and value == int(value):
+        return int(value)
+    try:
+        return finite(float(value))
+    except OverflowError:
+        return None
 
 
 def _document(value: Any) -> Any:
@@ -248,13 +270,14 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _list_of(kind: Type) -> Callable[[Any], list[Any] | None]:
+def _list_of(kind: Type, as_json: bool) -> Callable[[Any], list[Any] | None]:
     assert kind.element is not None
     convert = _CONVERTERS[kind.element.family]
 
     def elements(value: Any) -> list[Any] | None:
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
             return None
-        return [element for element in map(convert, value) if element is not None]
+        held = map(_json, value) if as_json else value
+        return [element for element in map(convert, held) if element is not None]
 
     return elements

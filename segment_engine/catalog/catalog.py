@@ -38,12 +38,14 @@ class Catalog:
     all of it, warnings and hints too, each at its line and column.
     """
 
-    def __init__(self, parts: Iterable[Part], engine: Engine | None = None) -> None:
+    def __init__(
+        self, parts: Iterable[Part], schema: Schema | None = None, timezone: str | None = None
+    ) -> None:
         """Made by `Catalog.load`. Raises CatalogError where the settings themselves are wrong."""
         self._parts = _without_schemas(tuple(parts))
         settings = _Settings(self._parts)
         self.id_column = settings.text("id") or DEFAULT_ID
-        self.engine = engine or settings.engine()
+        self.engine = settings.engine(schema, timezone)
         self.audiences: Mapping[str, Entry] = MappingProxyType(self._by_key())
         self.rules: dict[str, Rule] = {}
         self.lists: dict[str, tuple[Any, ...]] = {}
@@ -54,15 +56,17 @@ class Catalog:
             raise RunError("there are no audiences in the catalog")
 
     @classmethod
-    def load(cls, path: str | Path, engine: Engine | None = None) -> "Catalog":
-        """The catalog in a file, or in all YAML and JSON files under a folder.
+    def load(
+        cls, *paths: str | Path, schema: Schema | None = None, timezone: str | None = None
+    ) -> "Catalog":
+        """The catalog in files, and in all YAML and JSON files under folders.
 
-        `engine` takes the place of what the files say of schema and time zone. Raises
-        CatalogError for wrong settings and RunError where nothing can be read; audiences that
-        are wrong are in `failed`.
+        `schema` and `timezone` take the place of what the files say. Raises CatalogError for
+        wrong settings and RunError where nothing can be read; audiences that are wrong are in
+        `failed`.
         """
-        files = [SourceText(name, read_text(name, RunError)) for name in _files(path)]
-        return cls([read_part(file) for file in files], engine)
+        parts = {name: part_ for path in paths for name, part_ in _read(path)}
+        return cls(parts.values(), schema, timezone)
 
     # ---- what was found
 
@@ -245,15 +249,15 @@ class _Settings:
         self._parts = tuple(parts)
         self.findings: list[Finding] = []
 
-    def engine(self) -> Engine:
-        """The engine that the files ask for. Raises CatalogError with all that is wrong."""
-        zone = self.text("timezone")
+    def engine(self, schema: Schema | None, timezone: str | None) -> Engine:
+        """The engine that is asked for. Raises CatalogError with all that is wrong."""
+        zone = timezone or self.text("timezone")
         try:
             Engine(timezone=zone or "UTC")
         except RunError as fault:
             self._fault("timezone", str(fault))
             zone = None
-        schema = self._schema()
+        schema = schema or self._schema()
         if not self.findings:
             try:
                 return Engine(schema, zone or "UTC")
@@ -322,6 +326,15 @@ def _in_schema(part_: Part, node: yaml.Node, told: str) -> Iterator[Finding]:
 def _at(part_: Part, node: yaml.Node | None, message: str) -> Finding:
     span = span_of(node) if node is not None else Span(0, 1)
     return Finding(part_.file, Diagnostic("catalog", message, span))
+
+
+def _read(path: str | Path) -> Iterator[tuple[str, Part]]:
+    """What the files say; other JSON than catalogs may lie in a folder beside them."""
+    folder = os.path.isdir(path)
+    for name in _files(path):
+        part_ = read_part(SourceText(name, read_text(name, RunError)))
+        if part_.named or not folder or not name.lower().endswith(".json"):
+            yield name, part_
 
 
 def _files(path: str | Path) -> list[str]:

@@ -31,7 +31,7 @@ EXAMPLE_KEYS = ("consumer", "in", "as_of", "audiences")
 QUERY_KEYS = {"combinator", "rules", "field", "operator"}
 """A mapping with one of these is query-builder JSON."""
 
-_AUDIENCES = "a mapping of audience keys to rules, such as `vips: totalOrders > 10`"
+_AUDIENCES = "a map of audience keys to rules, such as `vips: totalOrders > 10`"
 _EXAMPLE = "`{consumer: {...}, in: true}`"
 _LONG = "a rule, or a mapping with `rule:` or `members:`"
 
@@ -58,12 +58,16 @@ class Example:
 
 @dataclass(slots=True)
 class Entry:
-    """An audience as its file has it. `node` holds the rule or the list, `at` its key."""
+    """An audience as its file has it. `node` holds the rule or the list, `at` its key.
+
+    `flow`: it stands within brackets, where YAML takes fewer texts without quotes.
+    """
 
     key: str
     file: SourceText
     at: yaml.Node
     node: yaml.Node
+    flow: bool = False
     rule: RuleSource | None = None
     members: IdList | None = None
     id: str | None = None
@@ -86,9 +90,13 @@ class Entry:
 
 @dataclass(slots=True)
 class Part:
-    """What one file says: the nodes of its settings, its entries, and what is wrong beside them."""
+    """What one file says: the nodes of its settings, its entries, and what is wrong beside them.
+
+    `named`: its audiences stand below `audiences:`; else they are the whole file.
+    """
 
     file: SourceText
+    named: bool = False
     settings: dict[str, yaml.Node] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -101,6 +109,7 @@ def read_part(file: SourceText) -> Part:
     root = document.root
     if isinstance(root, yaml.MappingNode) and _has_settings(root):
         part.settings = document.known(document.entries(root, _AUDIENCES), TOP_KEYS)
+        part.named = "audiences" in part.settings
         root = part.settings.pop("audiences", None)
     part.findings += [_finding(file, fault) for fault in document.taken()]
     if root is not None or not part.settings:
@@ -142,7 +151,7 @@ def _entries(document: Document, root: yaml.Node | None, part: Part) -> list[Ent
             continue
         alone = yaml.MappingNode(root.tag, [(key, value)], root.start_mark, root.end_mark)
         for name, at, node in document.entries(alone, _AUDIENCES):
-            entry = Entry(name, file, at, node)
+            entry = Entry(name, file, at, node, bool(root.flow_style))
             _read(document, entry)
             entry.findings += [_finding(file, fault, name) for fault in document.taken()]
             first[name] = entry
@@ -178,6 +187,7 @@ def _read_long(document: Document, entry: Entry, node: yaml.MappingNode) -> None
             setattr(entry, name, document.text(values[name], name) or "")
     if "tags" in values:
         entry.tags = tuple(_texts(document, values["tags"], "tags"))
+    entry.flow = entry.flow or bool(node.flow_style)
     if "rule" in values:
         entry.node = values["rule"]
         entry.rule = _rule(document, entry.node, entry.key)

@@ -41,7 +41,7 @@ def init(
         typer.Option(help=f"The column that identifies a consumer; else {_ID!r} where it does."),
     ] = None,
     currency: Currency = "USD",
-    timezone: Timezone = "UTC",
+    timezone: Timezone = None,
     as_of: AsOf = None,
     sample: Sample = SAMPLE,
     as_json: AsJson = False,
@@ -60,14 +60,14 @@ def init(
     target = out / _NAME if out.is_dir() or not out.suffix else out
     with progress("looking at consumers") as step:
         found = infer_schema(path, sample or None, currency=currency, progress=step)
-    engine = Engine(found.schema, timezone)
+    engine = Engine(found.schema, timezone or "UTC")
     opened = part("sources").open_source(path, found.schema)
     chosen = _identifying(found, opened, id_column)
     with progress("profiling fields") as step:
         everyone = engine.rule("true")
         everybody = everyone.preview(opened, as_of, 0, chosen, progress=step)
     starters = Starters(engine, opened, everybody, chosen).found()
-    text = "\n".join([*_lines(path, found, timezone, chosen, starters), ""])
+    text = "\n".join([*_lines(path, found, engine.timezone, chosen, starters), ""])
     written = write_new(target, text, force)
     if as_json:
         told = {"path": str(target), "id": chosen, "written": written}

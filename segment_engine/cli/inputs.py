@@ -1,13 +1,15 @@
 """What the commands read: a rule from an argument, a file or a pipe; options and their checks."""
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from segment_engine.catalog.catalog import Catalog
 from segment_engine.engine import Engine
 from segment_engine.errors import RunError, SchemaError, SegmentError
 from segment_engine.expression.clocks import clock_at, named_zone
@@ -38,6 +40,22 @@ def _is_engine(name: str) -> None:
         raise RunError(f"there is no engine {name!r}; there are {', '.join(ENGINES)}")
 
 
+CATALOG_ENDINGS = (".yaml", ".yml", ".json")
+
+RulesOrCatalog = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RULE|CATALOG...",
+        help="A rule, as text or JSON (- reads it from stdin), or the files and folders of a "
+        "catalog.",
+    ),
+]
+CatalogPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--catalog", help="A catalog whose audiences the rule may refer to; its schema and zone."
+    ),
+]
 RuleText = Annotated[
     str | None,
     typer.Argument(
@@ -52,8 +70,11 @@ SchemaFile = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 Timezone = Annotated[
-    str,
-    typer.Option(help="IANA zone of days and periods.", callback=_checked(named_zone)),
+    str | None,
+    typer.Option(
+        help="IANA zone of days and periods; else the catalog's, or UTC.",
+        callback=_checked(named_zone),
+    ),
 ]
 AsOf = Annotated[
     str | None,
@@ -84,7 +105,10 @@ Sample = Annotated[
     int, typer.Option(min=0, help="Look at the values of so many consumers; 0 for all.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")]
-IdColumn = Annotated[str, typer.Option(help="The column that identifies a consumer.")]
+IdColumn = Annotated[
+    str | None,
+    typer.Option(help="The column that identifies a consumer; else the catalog's, or `id`."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +140,32 @@ def _piped() -> str:
         raise RunError(f"stdin is not UTF-8 text at byte {fault.start + 1}") from None
 
 
-def engine_of(schema: Path | None, timezone: str = "UTC") -> Engine:
+def is_catalog(given: str) -> bool:
+    """Whether an argument is the path of a catalog and not a rule."""
+    try:
+        return (bool(given) and os.path.isdir(given)) or given.lower().endswith(CATALOG_ENDINGS)
+    except ValueError:  # a NUL character is in no path
+        return False
+
+
+def one_rule(given: list[str] | None) -> str | None:
+    """The rule among the arguments; a usage error where there are several."""
+    if given and len(given) > 1:
+        raise typer.BadParameter("give one rule, in quotes, or the paths of a catalog alone")
+    return given[0] if given else None
+
+
+def loaded_catalog(
+    paths: Sequence[str | Path], schema: Path | None, timezone: str | None
+) -> Catalog:
+    """The catalog of the paths, with the schema and the zone of the command where it has them."""
+    fields = None if schema is None else Schema.load(schema)
+    return Catalog.load(*paths, schema=fields, timezone=timezone)
+
+
+def engine_of(schema: Path | None, timezone: str | None = None) -> Engine:
     """The engine for the schema file, or for the default schema. Raises SchemaError."""
+    timezone = timezone or "UTC"
     if schema is None:
         return Engine(timezone=timezone)
     loaded = Schema.load(schema)

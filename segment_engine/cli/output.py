@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from segment_engine.catalog.findings import CatalogError, Finding
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.diagnostics.picture import draw
 from segment_engine.errors import RuleError, SegmentError
@@ -88,10 +89,21 @@ def show_pictures(found: Iterable[Diagnostic], text: str) -> None:
             complain(row)
 
 
+def show_findings(found: Iterable[Finding]) -> None:
+    """The pictures of a catalog's findings, to stderr."""
+    for finding in found:
+        head, *rest = finding.draw().split("\n")
+        complain(head, _STYLES[finding.item.severity])
+        for row in rest:
+            complain(row)
+
+
 def show_failure(fault: SegmentError, as_json: bool) -> None:
     """What went wrong, with pictures where it is a rule."""
     if as_json:
         say_json({"ok": False, "error": error_json(fault), "diagnostics": diagnostics_of(fault)})
+    elif isinstance(fault, CatalogError):
+        show_findings(f for f in fault.findings if f.item.severity == "error")
     elif isinstance(fault, RuleError):
         show_pictures(errors_of(fault.diagnostics), fault.source)
     else:
@@ -121,6 +133,8 @@ def error_json(fault: SegmentError) -> Json:
 
 def diagnostics_of(fault: SegmentError) -> list[Json]:
     """The diagnostics of a wrong rule; none of any other error."""
+    if isinstance(fault, CatalogError):
+        return [finding.to_json() for finding in fault.findings]
     if not isinstance(fault, RuleError):
         return []
     return [item.to_json(fault.source) for item in fault.diagnostics]

@@ -9,6 +9,7 @@ import typer
 from segment_engine.cli.inputs import (
     AsJson,
     AsOf,
+    CatalogPath,
     Consumers,
     IdColumn,
     RuleFile,
@@ -16,6 +17,7 @@ from segment_engine.cli.inputs import (
     SchemaFile,
     Timezone,
     engine_of,
+    loaded_catalog,
 )
 from segment_engine.cli.output import say, say_json, show_table
 from segment_engine.cli.progress import progress
@@ -37,9 +39,10 @@ def preview(
     first: Annotated[
         int, typer.Option("--first", "-n", min=0, help="How many members to show.")
     ] = 5,
+    catalog: CatalogPath = None,
     as_of: AsOf = None,
-    timezone: Timezone = "UTC",
-    id_column: IdColumn = "id",
+    timezone: Timezone = None,
+    id_column: IdColumn = None,
     schema: SchemaFile = None,
     as_json: AsJson = False,
 ) -> int:
@@ -54,10 +57,12 @@ def preview(
     Example:
         segment-engine preview 'totalOrders >= 3' --consumers consumers.parquet --first 10
     """
-    engine = engine_of(schema, timezone)
+    held = None if catalog is None else loaded_catalog([catalog], schema, timezone)
+    engine = held.engine if held else engine_of(schema, timezone)
     checked, _ = checked_rule(engine, rule, file)
+    chosen = id_column or (held.id_column if held else "id")
     with progress("profiling fields") as step:
-        found = checked.preview(consumers, as_of, first, id_column, step)
+        found = checked.preview(consumers, as_of, first, chosen, step)
     if as_json:
         told = {"ok": True, "text": checked.text, "timezone": engine.timezone}
         say_json({**told, **found.to_dict()})

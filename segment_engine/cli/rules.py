@@ -1,26 +1,34 @@
-"""The commands on one rule: check, format, sql, explain-sql, count, members."""
+"""The commands on one rule: check, format, sql, explain-sql, count, members.
+
+The first two take catalogs, too.
+"""
 
 import os
-import secrets
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from segment_engine.cli.catalogs import Style, check_catalog, format_catalog, members_of
 from segment_engine.cli.inputs import (
     AsJson,
     AsOf,
+    CatalogPath,
     Consumers,
     EngineName,
     Given,
     IdColumn,
     RuleFile,
+    RulesOrCatalog,
     RuleText,
     SchemaFile,
     Timezone,
     engine_of,
     given_rule,
+    is_catalog,
+    loaded_catalog,
+    one_rule,
 )
 from segment_engine.cli.output import (
     Json,
@@ -30,11 +38,13 @@ from segment_engine.cli.output import (
     say_json,
     show_pictures,
 )
+from segment_engine.cli.writing import replace_text
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.engine import Engine
-from segment_engine.errors import OutputError, RuleError
+from segment_engine.errors import RuleError
 from segment_engine.language.layout import layout
 from segment_engine.language.mend import mend
+from segment_engine.parts import part
 from segment_engine.rule import Rule
 from segment_engine.values.isotime import format_instant
 
@@ -45,32 +55,46 @@ Source = Annotated[
 
 
 def check(
-    rule: RuleText = None,
+    rules: RulesOrCatalog = None,
     file: RuleFile = None,
     schema: SchemaFile = None,
+    timezone: Timezone = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Mend what has one fix: print it, or rewrite the file.")
     ] = False,
+    style: Annotated[
+        Style, typer.Option("--format", help="How findings are printed; github for workflows.")
+    ] = Style.text,
     as_json: AsJson = False,
 ) -> int:
-    """Say what is wrong with a rule, where, and how to mend it.
+    """Say what is wrong with a rule or a catalog, where, and how to mend it.
 
     A right rule is printed in its canonical spelling. Hints tell where it keeps or drops
-    consumers who lack a value.
+    consumers who lack a value. A catalog is one or more YAML or JSON files, or folders of them:
+    everything wrong in it is told at once, by file, line and column.
 
     \b
     Examples:
         segment-engine check 'totalOrders >= 3 and email exists'
         segment-engine check --fix --file rule.txt
         echo 'totalOrders => 3' | segment-engine check --json
+        segment-engine check audiences/ --format github
     """
-    engine = engine_of(schema)
+    if as_json:
+        style = Style.json
+    if rules and all(map(is_catalog, rules)):
+        return check_catalog(rules, schema, timezone, fix, style)
+    if style is Style.github:
+        raise typer.BadParameter("--format github is for catalogs")
+    rule = one_rule(rules)
+    as_json = style is Style.json
+    engine = engine_of(schema, timezone)
     given = given_rule(rule, file)
     text, found = given.text, list(engine.diagnose(given.text))
     if fix:
         text, found = mend(text, engine.diagnose)
         if given.path is not None and text != given.text:
-            _rewrite(given.path, text)
+            replace_text(given.path, text)
     wrong = errors_of(found)
     if as_json:
         say_json(_check_json(engine, text, found, fix))
@@ -86,23 +110,36 @@ def check(
 
 
 def format(
-    rule: RuleText = None,
+    rules: RulesOrCatalog = None,
     file: RuleFile = None,
     schema: SchemaFile = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Rewrite the rules of a catalog, or the --file.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Print a rule in its canonical spelling.
+    """Print a rule in its canonical spelling, or rewrite the rules of a catalog.
 
     A long rule, or one with comments that fill a line, is printed a clause a line. With --json
-    also as query-builder JSON, and as rule rows where these can say it (else null).
+    also as query-builder JSON, and as rule rows where these can say it (else null). Of a catalog
+    only the characters of rules change; without --write those that would are named, and the
+    exit code is 1 if there are any.
 
     \b
     Examples:
         segment-engine format 'totalOrders   IS 3'
         segment-engine format --file rule.txt > formatted.txt
+        segment-engine format --write audiences/
     """
+    if rules and all(map(is_catalog, rules)):
+        return format_catalog(rules, schema, write, as_json)
+    rule = one_rule(rules)
+    if write and file is None:
+        raise typer.BadParameter("--write is for catalogs and --file")
     checked, given = checked_rule(engine_of(schema), rule, file)
     printed = layout(given.text, checked.expression)
+    if write and given.path is not None and f"{printed}\n" != given.text:
+        replace_text(given.path, f"{printed}\n")
     if as_json:
         spellings = {"canonical": checked.text, "rule": checked.to_json(), "rows": _rows(checked)}
         say_json({"ok": True, "text": printed, **spellings})
@@ -115,14 +152,15 @@ def sql(
     rule: RuleText = None,
     file: RuleFile = None,
     as_of: AsOf = None,
-    timezone: Timezone = "UTC",
+    timezone: Timezone = None,
     source: Source = None,
     schema: SchemaFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Print a rule as DuckDB SQL.
 
-    It is one boolean expression, to stand after WHERE: NULL counts as false there.
+    It is one boolean expression, to stand after WHERE: NULL counts as false there. An audience
+    that the rule refers to stands in it as a boolean column of its key.
 
     \b
     Examples:
@@ -132,7 +170,7 @@ def sql(
     engine = engine_of(schema, timezone)
     checked, _ = checked_rule(engine, rule, file)
     instant = instant_of(engine, as_of)
-    made = checked.sql(as_of=instant, source=source)
+    made = checked.sql(as_of=instant, source=source, audiences=_as_columns(checked))
     if as_json:
         say_json({**_told(checked, instant), "sql": made})
     else:
@@ -144,7 +182,7 @@ def explain_sql(
     rule: RuleText = None,
     file: RuleFile = None,
     as_of: AsOf = None,
-    timezone: Timezone = "UTC",
+    timezone: Timezone = None,
     source: Source = None,
     schema: SchemaFile = None,
     as_json: AsJson = False,
@@ -159,7 +197,7 @@ def explain_sql(
         segment-engine explain-sql 'lastOrderAt within last 30 days or phone is missing'
     """
     checked, _ = checked_rule(engine_of(schema, timezone), rule, file)
-    explanation = checked.explain_sql(as_of, source)
+    explanation = checked.explain_sql(as_of, source, _as_columns(checked))
     if as_json:
         say_json({"ok": True, **explanation.to_json()})
     else:
@@ -171,23 +209,23 @@ def count(
     consumers: Consumers,
     rule: RuleText = None,
     file: RuleFile = None,
+    catalog: CatalogPath = None,
     as_of: AsOf = None,
-    timezone: Timezone = "UTC",
+    timezone: Timezone = None,
     engine: EngineName = "duckdb",
-    id_column: IdColumn = "id",
+    id_column: IdColumn = None,
     schema: SchemaFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Print how many consumers a rule keeps.
 
     \b
-    Example:
+    Examples:
         segment-engine count 'totalOrders >= 3' --consumers consumers.parquet
+        segment-engine count 'in audience "vips"' --catalog audiences.yaml -c consumers.parquet
     """
-    maker = engine_of(schema, timezone)
-    checked, _ = checked_rule(maker, rule, file)
-    instant = instant_of(maker, as_of)
-    number = checked.count(consumers, as_of=instant, engine=engine, id_column=id_column)
+    checked, instant, run = _asked(rule, file, catalog, schema, timezone, as_of, id_column, engine)
+    number = checked.count(consumers, **run(consumers))
     if as_json:
         say_json({**_told(checked, instant), "engine": engine, "count": number})
     else:
@@ -202,10 +240,11 @@ def members(
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=0, help="Print the first ids only.")
     ] = None,
+    catalog: CatalogPath = None,
     as_of: AsOf = None,
-    timezone: Timezone = "UTC",
+    timezone: Timezone = None,
     engine: EngineName = "duckdb",
-    id_column: IdColumn = "id",
+    id_column: IdColumn = None,
     schema: SchemaFile = None,
     as_json: AsJson = False,
 ) -> int:
@@ -214,13 +253,12 @@ def members(
     They are sorted, one a line.
 
     \b
-    Example:
+    Examples:
         segment-engine members 'email is missing' --consumers consumers.csv | head
+        segment-engine members 'in audience "vips"' --catalog audiences.yaml -c consumers.csv
     """
-    maker = engine_of(schema, timezone)
-    checked, _ = checked_rule(maker, rule, file)
-    instant = instant_of(maker, as_of)
-    ids = checked.members(consumers, as_of=instant, engine=engine, id_column=id_column)
+    checked, instant, run = _asked(rule, file, catalog, schema, timezone, as_of, id_column, engine)
+    ids = checked.members(consumers, **run(consumers))
     shown = ids[:limit]
     if as_json:
         told = {"engine": engine, "count": len(ids), "members": shown}
@@ -229,6 +267,34 @@ def members(
         for found in shown:
             say(str(found))
     return 0
+
+
+def _asked(
+    rule: str | None,
+    file: Path | None,
+    catalog: Path | None,
+    schema: Path | None,
+    timezone: str | None,
+    as_of: str | None,
+    id_column: str | None,
+    engine: str,
+) -> tuple[Rule, str, Callable[[str], Json]]:
+    """The rule, the instant, and what to run it with over consumers: the audiences it refers to."""
+    held = None if catalog is None else loaded_catalog([catalog], schema, timezone)
+    checked, _ = checked_rule(held.engine if held else engine_of(schema, timezone), rule, file)
+    instant = instant_of(checked.engine, as_of)
+    options = {"engine": engine, "id_column": id_column or (held.id_column if held else "id")}
+
+    def run(consumers: str) -> Json:
+        known = members_of(held, checked.audiences, consumers, instant, **options) if held else {}
+        return {"as_of": instant, **options, "audiences": known}
+
+    return checked, instant, run
+
+
+def _as_columns(rule: Rule) -> dict[str, str]:
+    """Each audience that a rule refers to as a column of its key."""
+    return {key: part("duckdb").identifier(key) for key in rule.audiences}
 
 
 def instant_of(engine: Engine, as_of: str | None) -> str:
@@ -280,17 +346,3 @@ def _say_mended(given: Given, text: str, left: int) -> None:
         return
     done = "mended" if text != given.text else "nothing that could be mended"
     say(f"{given.path}: {done}" + (f", {left} left to mend by hand" if left else ""))
-
-
-def _rewrite(path: Path, text: str) -> None:
-    """Replace a file's text in one step, keeping its mode."""
-    target = Path(os.path.realpath(path))
-    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
-    try:
-        fresh.write_bytes(text.encode("utf-8"))
-        shutil.copymode(target, fresh)
-        os.replace(fresh, target)
-    except OSError as fault:
-        raise OutputError(f"{path} cannot be written: {fault.strerror or fault}") from None
-    finally:
-        fresh.unlink(missing_ok=True)

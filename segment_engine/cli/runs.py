@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from segment_engine.cli.audiences_file import Audience, read_audiences
+from segment_engine.catalog.catalog import Catalog
+from segment_engine.catalog.findings import CatalogError
 from segment_engine.cli.inputs import (
     AsJson,
     AsOf,
@@ -16,7 +17,7 @@ from segment_engine.cli.inputs import (
     IdColumn,
     SchemaFile,
     Timezone,
-    engine_of,
+    loaded_catalog,
 )
 from segment_engine.cli.output import (
     Json,
@@ -26,6 +27,7 @@ from segment_engine.cli.output import (
     say,
     say_json,
     show_failure,
+    show_findings,
     show_table,
 )
 from segment_engine.cli.progress import progress
@@ -40,62 +42,69 @@ if TYPE_CHECKING:
 
 
 def materialize(
-    audiences: Annotated[
-        Path, typer.Argument(metavar="FILE.yaml", help="A YAML or JSON map of keys to rules.")
+    catalog: Annotated[
+        list[str],
+        typer.Argument(metavar="CATALOG...", help="YAML or JSON files of audiences, or folders."),
     ],
     consumers: Consumers,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to publish in.")],
     as_of: AsOf = None,
-    timezone: Timezone = "UTC",
+    timezone: Timezone = None,
     engine: EngineName = "duckdb",
-    id_column: IdColumn = "id",
+    id_column: IdColumn = None,
     schema: SchemaFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Publish the members of many audiences.
+    """Publish the members of the audiences of a catalog.
 
-    OUT gets memberships.parquet, a row a membership with `consumer_id` and `audience`, and
-    run.json, which tells of the run. An earlier run there is replaced as a whole, in one step. An
-    audience that fails is named and left out; the others are published, and the exit code is 1.
+    A catalog is one or more YAML or JSON files, or folders of them: rules, static lists, and
+    perhaps a schema, a time zone and an id column. OUT gets memberships.parquet, a row a
+    membership with `consumer_id` and `audience`, and run.json, which tells of the run. An
+    earlier run there is replaced as a whole, in one step. An audience that fails is named and
+    left out, with those that refer to it; the others are published, and the exit code is 1.
 
     \b
-    Example of a FILE.yaml:
+    Example of a catalog:
         vips: totalOrderValue >= 500
         lapsed: |
           # came back once or more
-          totalOrders > 1 and lastOrderAt older than 6 months
+          totalOrders > 1 and lastOrderAt older than 6 months and not in audience "vips"
 
     \b
     Example:
         segment-engine materialize audiences.yaml --consumers consumers.parquet \\
             --out audiences --as-of 2026-01-31 --timezone America/New_York
     """
-    maker = engine_of(schema, timezone)
-    given = read_audiences(audiences)
+    held = loaded_catalog(catalog, schema, timezone)
+    wrong = [finding for finding in held.findings if finding.item.severity == "error"]
+    if len(held.failed) == len(held):
+        if not as_json:
+            complain(f"nothing is published: no audience can be computed; {out} is as it was")
+        raise CatalogError(wrong)
+    show_findings(finding for finding in wrong if finding.key is None)
     publisher = part("publish")
     publisher.check_target(out)
     about = {
-        "as_of": instant_of(maker, as_of),
-        "timezone": maker.timezone,
+        "as_of": instant_of(held.engine, as_of),
+        "timezone": held.engine.timezone,
         "engine": engine,
         "consumers": consumers,
-        "id_column": id_column,
+        "id_column": id_column or held.id_column,
     }
     with progress("computing audiences") as step:
-        run = maker.materialize(
-            {key: audience.rule for key, audience in given.items()},
+        run = held.materialize(
             consumers,
             as_of=about["as_of"],
             engine=engine,
-            id_column=id_column,
+            id_column=about["id_column"],
             progress=step,
         )
     files = publisher.publish(run, out, about) if len(run) else []
     if as_json:
         say_json(_run_json(run, about, files))
     else:
-        _show_run(run, given, out, files)
-    return 1 if run.failed else 0
+        _show_run(run, held, out, files)
+    return 1 if run.failed or not held.sound else 0
 
 
 def _run_json(run: "Memberships", about: Mapping[str, Any], files: list[Path]) -> Json:
@@ -108,14 +117,14 @@ def _run_json(run: "Memberships", about: Mapping[str, Any], files: list[Path]) -
     return {"ok": not failed, **about, **told}
 
 
-def _show_run(
-    run: "Memberships", given: Mapping[str, Audience], out: Path, files: list[Path]
-) -> None:
+def _show_run(run: "Memberships", held: Catalog, out: Path, files: list[Path]) -> None:
     for key, fault in run.failed.items():
-        _show_failed(key, given[key].place, fault)
+        entry = held.audiences[key]
+        _show_failed(key, f"{entry.file.path}:{entry.at.start_mark.line + 1}", fault)
     counts = run.counts()
     rows = [
-        (key, f"{counts[key]:,}" if key in counts else Text("failed", "bold red")) for key in given
+        (key, f"{counts[key]:,}" if key in counts else Text("failed", "bold red"))
+        for key in held.audiences
     ]
     show_table(("audience", "members"), rows, 1)
     if files:
@@ -125,7 +134,8 @@ def _show_run(
 
 
 def _show_failed(key: str, place: str, fault: SegmentError) -> None:
-    complain(f"audience {key!r} failed ({place})", "bold")
+    if not isinstance(fault, CatalogError):
+        complain(f"{place}: audience {key!r} failed", "bold")
     show_failure(fault, as_json=False)
 
 

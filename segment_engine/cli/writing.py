@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 from segment_engine.errors import OutputError
@@ -37,5 +38,19 @@ def _replace(target: Path, held: bytes) -> None:
     try:
         fresh.write_bytes(held)
         os.replace(fresh, target)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace a file's text in one step, keeping its mode."""
+    target = Path(os.path.realpath(path))
+    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
+    try:
+        fresh.write_bytes(text.encode("utf-8"))
+        shutil.copymode(target, fresh)
+        os.replace(fresh, target)
+    except OSError as fault:
+        raise OutputError(f"{path} cannot be written: {fault.strerror or fault}") from None
     finally:
         fresh.unlink(missing_ok=True)

@@ -1,7 +1,8 @@
 """Hypothesis strategies and oracles, for property tests of rules: needs the extra `testing`."""
 
-from segment_engine.testing.boundaries import boundaries
+from segment_engine.testing.boundaries import Boundaries, boundaries
 from segment_engine.testing.consumers import random_consumers
+from segment_engine.testing.equivalence import Counterexample, assert_equivalent, counterexample
 from segment_engine.testing.oracles import (
     Difference,
     assert_agreement,
@@ -13,11 +14,15 @@ from segment_engine.testing.strategies import EVERY_TYPE, consumers, rules, sche
 
 __all__ = [
     "EVERY_TYPE",
+    "Boundaries",
+    "Counterexample",
     "Difference",
     "assert_agreement",
+    "assert_equivalent",
     "assert_partition",
     "boundaries",
     "consumers",
+    "counterexample",
     "differences",
     "random_consumers",
     "random_rule",

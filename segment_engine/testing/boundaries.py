@@ -18,15 +18,17 @@ from segment_engine.values.pattern_syntax import Parser
 from segment_engine.values.pattern_tree import Chars, Choice, Place, Repeat, Sequence, take
 from segment_engine.values.patterns import Pattern
 from segment_engine.values.types import TRUTH
-from segment_engine.values.zones import OutOfRange
+from segment_engine.values.zones import OutOfRange, Zone, zone
 
+UTC = zone("UTC")
 _LASTING = (moments.within_last, moments.within_next, moments.older_than)
 
 
 @dataclass(frozen=True, slots=True)
 class Boundaries:
     """Literals of rules: numbers, texts, patterns, edges of windows as instants (µs) and as days,
-    and the paths read below each open column. `fields`: the same for one column and path each."""
+    and the paths read below each open column. `fields`: the same for one column and path each.
+    `columns`: what the rules read. `zone`: theirs, in which days begin and clocks change."""
 
     numbers: list[int | Decimal] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
@@ -35,6 +37,8 @@ class Boundaries:
     days: list[int] = field(default_factory=list)
     paths: dict[str, list[Steps]] = field(default_factory=dict)
     fields: "dict[tuple[str, Steps], Boundaries]" = field(default_factory=dict)
+    columns: set[str] = field(default_factory=set)
+    zone: Zone = UTC
 
     def note(self, value: Any, clock: Clock) -> None:
         """Adds what a literal says; windows are those of the clock."""
@@ -65,14 +69,17 @@ class Boundaries:
 
 def boundaries(rules: Iterable[Rule], as_of: AsOf) -> Boundaries:
     """What the rules mention, with relative times as they are at `as_of`."""
-    found = Boundaries()
-    for rule in rules:
+    given = list(rules)
+    found = Boundaries(zone=zone(given[0].engine.timezone) if given else UTC)
+    for rule in given:
         clock = rule.engine.clock(as_of)
         for node in walk(expand_derived(rule.expression, rule.engine.derived)):
             if isinstance(node, Constant):
                 found.note(node.value, clock)
-            elif isinstance(node, Field) and (node.spec.open or node.spec.path):
-                found.paths.setdefault(node.spec.column, []).append(node.path)
+            elif isinstance(node, Field):
+                found.columns.add(node.spec.column)
+                if node.spec.open or node.spec.path:
+                    found.paths.setdefault(node.spec.column, []).append(node.path)
             elif isinstance(node, Call) and node.type is TRUTH and node.op.shape is not Shape.LOGIC:
                 _note_predicate(found, node, clock)
     return found
@@ -83,7 +90,9 @@ def _note_predicate(found: Boundaries, predicate: Call, clock: Clock) -> None:
     parts = list(walk(predicate))
     for part in parts:
         if isinstance(part, Field):
-            own = found.fields.setdefault((part.spec.column, part.path), Boundaries())
+            own = found.fields.setdefault(
+                (part.spec.column, part.path), Boundaries(zone=clock.zone)
+            )
             for other in parts:
                 if isinstance(other, Constant):
                     own.note(other.value, clock)

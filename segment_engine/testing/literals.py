@@ -3,6 +3,7 @@
 from decimal import Decimal
 from random import Random
 
+from segment_engine.testing.drawing import chance
 from segment_engine.values.moments import UNITS
 from segment_engine.values.numbers import plain
 from segment_engine.values.paths import quote
@@ -11,10 +12,30 @@ Number = int | Decimal
 
 WORDS = (
     *("a", "vip", "US", "ada@example.com", "@example.com", "Ada", "é", "e\u0301", "ß", "SS", "ss"),
-    *("İ", "i̇", "I", "ı", "ΣΑΣ", "σας", "σασ", "ς", "K", "ſ", "ǅ", "🙂", "a\nb", "\t", "'", '"'),
+    *(
+        "İ",
+        "i̇",
+        "I",
+        "ı",
+        "ΣΑΣ",
+        "σας",
+        "σασ",
+        "ς",
+        "K",
+        "ſ",
+        "ΟΔΥΣΣΕΥΣ",
+        "Οδυσσευς",
+        "ǅ",
+        "🙂",
+        "a\nb",
+        "\t",
+        "'",
+        '"',
+    ),
     *("%", "_", "\\", "100%", "a_c", "12", "-1.50", "2026-07-01", "2024-02-29T10:00:00Z"),
     *(" ", "a ", "true", "null", "Ꟁ", "\ufeff", "\u200d", "ﬁ", "𝒳", "Ж", "x@y@İ.org"),
 )
+WILD = ("%", "_", "\\", "'", ".*") * 5
 EDGES = (
     *(0, 1, 2, 3, -1, 127, 128, -128, -129, 255, 256, 32767, 32768, 2**31 - 1, 2**31, -(2**31)),
     *(2**24 + 1, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1),
@@ -24,7 +45,8 @@ FRACTIONS = tuple(
     Decimal(spelt)
     for spelt in (
         *("0.1", "0.5", "2.5", "-0.5", "19.99", "0.01", "500.00", "0.005", "3.0"),
-        *("99.999999999", "1e-20"),
+        *("99.999999999", "1e-20", "9007199254740991.99", "123456789012345.67"),
+        *("-987654321098765.43", "90071992547409.93"),
     )
 )
 PIECES = (
@@ -68,7 +90,7 @@ def number(random: Random) -> Number:
 
 def small(random: Random) -> int:
     """A whole number such as people count."""
-    return random.randint(-1, 31)
+    return random.randrange(32)
 
 
 def spell_number(value: Number) -> str:
@@ -76,29 +98,36 @@ def spell_number(value: Number) -> str:
     return plain(value)
 
 
+def money(random: Random) -> Number:
+    """An amount, some of more digits than a double holds."""
+    return random.choice(FRACTIONS) if chance(random, 0.7) else number(random)
+
+
 def text(random: Random) -> str:
     """A text that is not empty."""
+    if chance(random, 0.15):
+        return plain(number(random))
     word = random.choice(WORDS)
-    return word if random.random() < 0.7 else word + random.choice(WORDS)
+    return word + random.choice([*WILD, *WORDS]) if chance(random, 0.3) else word
 
 
 def maybe_empty(random: Random, filled: bool) -> str:
     """A text, now and then the empty one."""
-    return text(random) if filled or random.random() < 0.95 else ""
+    return "" if not filled and chance(random, 0.05) else text(random)
 
 
 def spell_text(random: Random, value: str) -> str:
     """The literal in double or in single quotes."""
     double = quote(value)
-    if random.random() < 0.8 or "'" in value or '"' in value:
+    if "'" in value or '"' in value:
         return double
-    return f"'{double[1:-1]}'"
+    return f"'{double[1:-1]}'" if chance(random, 0.2) else double
 
 
 def pattern(random: Random) -> str:
     """A pattern of the subset, in quotes."""
     pieces = [_repeated(random) for _ in range(random.randint(1, 4))]
-    joined = "|".join(pieces) if random.random() < 0.2 else "".join(pieces)
+    joined = ("|" if chance(random, 0.2) else "").join(pieces)
     return f'"{joined}"'
 
 
@@ -114,7 +143,7 @@ def time(random: Random, years: bool = False) -> str:
 
 def time_bounds(random: Random) -> list[str]:
     """Two time literals that are not reversed."""
-    if random.random() < 0.5:
+    if chance(random, 0.5):
         return sorted(random.choice(DATES) for _ in range(2))
     first = random.choice(["2024-02-29", "1969-12-31T10:00:00Z", "10 years ago", "2024-02"])
     return [first, random.choice(["today", "now", "1 day from now", "next month", "this quarter"])]

@@ -1,14 +1,17 @@
 """What must hold for any rule and any consumers, checked on every engine."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from segment_engine.parts import ENGINES
+from segment_engine.parts import ENGINES, part
 from segment_engine.rule import AsOf, Rule
 from segment_engine.values.isotime import format_instant
 
 ID = "id"
+
+Rules = Rule | Iterable[Rule]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ def one_instant(rule: Rule) -> str:
 
 
 def differences(
-    rule: Rule,
+    rules: Rules,
     consumers: Any,
     *,
     as_of: AsOf = None,
@@ -44,20 +47,17 @@ def differences(
 ) -> list[Difference]:
     """Where engines differ from the last of `engines`, which is the reference, `records`.
 
-    `consumers` is any source; dicts without an id are numbered from 0. Raises what running does.
+    `rules` are one rule, or several of one engine. `consumers` is any source; dicts without an id
+    are numbered from 0. Raises what running does.
     """
-    source, at = with_ids(consumers, id_column), as_of or one_instant(rule)
+    run = _Run(rules, consumers, as_of, id_column)
     *others, reference = engines
-    expected = set(rule.members(source, at, reference, id_column))
-    return [
-        difference
-        for engine in others
-        for difference in _apart(rule, source, engine, at, id_column, expected)
-    ]
+    expected = run.members(reference)
+    return [difference for engine in others for difference in run.apart(engine, expected)]
 
 
 def assert_agreement(
-    rule: Rule,
+    rules: Rules,
     consumers: Any,
     *,
     as_of: AsOf = None,
@@ -66,16 +66,18 @@ def assert_agreement(
 ) -> None:
     """Every engine finds the same members; the failure names rule, consumer and engine.
 
+    `rules` are one rule, or several of one engine, for which the consumers are read once.
+
     >>> from segment_engine import Engine
     >>> rule = Engine().rule("totalOrders >= 2 and email is missing")
     >>> assert_agreement(rule, [{"totalOrders": 2}, {"totalOrders": None}])
     """
-    found = differences(rule, consumers, as_of=as_of, engines=engines, id_column=id_column)
+    found = differences(rules, consumers, as_of=as_of, engines=engines, id_column=id_column)
     assert not found, f"unlike {engines[-1]}:\n" + "\n".join(map(str, found[:5]))
 
 
 def assert_partition(
-    rule: Rule,
+    rules: Rules,
     consumers: Any,
     *,
     as_of: AsOf = None,
@@ -84,19 +86,56 @@ def assert_partition(
 ) -> None:
     """On every engine a rule and its `not` share nobody and together keep everybody.
 
+    `rules` are one rule, or several of one engine.
+
     >>> from segment_engine import Engine
     >>> assert_partition(Engine().rule("totalOrders > 2"), [{"totalOrders": None}])
     """
-    source, at = with_ids(consumers, id_column), as_of or one_instant(rule)
-    everybody = rule.engine.rule("true")
-    for engine in engines:
-        rest = set(everybody.members(source, at, engine, id_column))
-        rest -= set(rule.members(source, at, engine, id_column))
-        complement = rule.engine.rule(f"not ({rule.text})")
-        found = list(_apart(complement, source, engine, at, id_column, rest))
+    run = _Run(rules, consumers, as_of, id_column)
+    complements = [rule.engine.rule(f"not ({rule.text})") for rule in run.rules]
+    opposite = _Run(complements, run.source, run.as_of, id_column)
+    everyone = _Run(
+        [rule.engine.rule("true") for rule in run.rules[:1]], run.source, run.as_of, id_column
+    )
+    for name in engines:
+        rest = [whole - kept for whole in everyone.members(name) for kept in run.members(name)]
+        found = list(opposite.apart(name, rest))
         assert not found, "a rule and its `not` overlap or leave somebody out:\n" + "\n".join(
             map(str, found[:5])
         )
+
+
+class _Run:
+    """Some rules over one source at one instant."""
+
+    def __init__(self, rules: Rules, consumers: Any, as_of: AsOf, id_column: str) -> None:
+        self.rules = [rules] if isinstance(rules, Rule) else list(rules)
+        self.id_column = id_column
+        self.source = with_ids(consumers, id_column)
+        self.as_of = as_of or (one_instant(self.rules[0]) if self.rules else None)
+
+    @cached_property
+    def opened(self) -> Any:
+        """The source, read once for all engines."""
+        engine = self.rules[0].engine
+        return part("sources").open_for(engine, self.rules, self.source, self.id_column)
+
+    def members(self, engine: str) -> list[set[Any]]:
+        """Whom each rule keeps."""
+        if not self.rules:
+            return []
+        keyed = {str(number): rule for number, rule in enumerate(self.rules)}
+        run = self.rules[0].engine.materialize(
+            keyed, self.opened, as_of=self.as_of, engine=engine, id_column=self.id_column
+        )
+        return [set(run.members(key)) for key in keyed]
+
+    def apart(self, engine: str, expected: list[set[Any]]) -> Iterator[Difference]:
+        """Where the engine keeps others than expected."""
+        for rule, found, wanted in zip(self.rules, self.members(engine), expected, strict=True):
+            for wrong in sorted(found ^ wanted):
+                shown = _shown(self.source, self.id_column, wrong)
+                yield Difference(rule.text, engine, wrong, wrong in found, shown)
 
 
 def with_ids(consumers: Any, id_column: str) -> Any:
@@ -104,14 +143,6 @@ def with_ids(consumers: Any, id_column: str) -> Any:
     if not isinstance(consumers, Sequence) or not all(isinstance(c, Mapping) for c in consumers):
         return consumers
     return [{id_column: number, **consumer} for number, consumer in enumerate(consumers)]
-
-
-def _apart(
-    rule: Rule, source: Any, engine: str, at: AsOf, id_column: str, expected: set[Any]
-) -> Iterator[Difference]:
-    found = set(rule.members(source, at, engine, id_column))
-    for wrong in sorted(found ^ expected):
-        yield Difference(rule.text, engine, wrong, wrong in found, _shown(source, id_column, wrong))
 
 
 def _shown(source: Any, id_column: str, wanted: Any) -> Any:

@@ -1,24 +1,29 @@
 """Random rules of a schema. Operators come from the table: a new row is written without ado."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from functools import partial
 from random import Random
 
 from segment_engine.expression.schema import Schema
 from segment_engine.expression.spelling import spell_field
 from segment_engine.operators.row import Operator, Right, Shape
-from segment_engine.operators.table import of_shape
+from segment_engine.operators.table import operator
 from segment_engine.testing import literals
+from segment_engine.testing.drawing import chance, part
+from segment_engine.testing.vocabulary import DEEPEST, SCALARS, Operand, Vocabulary
 from segment_engine.values.paths import Steps, quote, spell_name
-from segment_engine.values.types import ANY, Type
+from segment_engine.values.types import ANY, CURRENCY
 
-PREDICATES = of_shape(
-    Shape.COMPARE, Shape.INFIX, Shape.POSTFIX, Shape.LISTED, Shape.BETWEEN, Shape.LASTING
-)
-_LOGIC = {row.name: row.words for row in of_shape(Shape.LOGIC)}
-_MAKERS = of_shape(Shape.FUNCTION, Shape.PREFIX, Shape.ARITHMETIC)
-_SCALARS = ("text", "number", "boolean", "time")
+MOST_PREDICATES = 6
+_NOT = operator("not")
+_AMONG = {
+    operator(name): among
+    for name, among in (
+        *(("year", range(2023, 2028)), ("quarter", range(1, 5)), ("month", range(1, 13))),
+        *(("day", range(1, 32)), ("weekday", range(1, 8)), ("hour", range(24))),
+    )
+}
+"""The numbers that calendar parts can be."""
 
 KEYS: tuple[str | int, ...] = (
     *("tier", "city", "points", "tags", "items", "sku", "and", "0", 0, 1, 2, ""),
@@ -40,63 +45,61 @@ KEYS: tuple[str | int, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """A value as text, with its type; `ANY` takes its type from the other side."""
-
-    text: str
-    type: Type
-
-
-def random_rule(random: Random, schema: Schema, depth: int = 3) -> str:
-    """The text of a rule that the schema accepts; `depth` is how deep logic may nest."""
-    return _Writer(random, schema).truth(depth)
+def random_rule(
+    random: Random,
+    schema: Schema,
+    max_predicates: int = MOST_PREDICATES,
+    *,
+    fields: Collection[str] | None = None,
+    operators: Collection[str] | None = None,
+) -> str:
+    """The text of a rule that the schema accepts, as the strategy `rules` draws it."""
+    return Writer(random, Vocabulary(schema, fields, operators)).truth(max_predicates)
 
 
 def random_path(random: Random) -> Steps:
     """One to three steps into an open field; a few of them come up again and again."""
-    if random.random() < 0.6:
+    if not chance(random, 0.4):
         return (random.choice(KEYS[:4]),)
     first = random.choice([key for key in KEYS if isinstance(key, str)])
     return (first, *(random.choice(KEYS) for _ in range(random.randrange(3))))
 
 
-class _Writer:
-    def __init__(self, random: Random, schema: Schema) -> None:
-        self.random, self.schema = random, schema
-        self.fields = [
-            Operand(spell_field(spec.name, _root(spec.name) if spec.path else spec.name), spec.type)
-            for spec in schema.specs.values()
-            if not spec.open
-        ]
-        self.opened = [spec.name for spec in schema.specs.values() if spec.open]
+class Writer:
+    """Writes rules of a vocabulary; the simplest is one predicate on the first field that fits."""
+
+    def __init__(self, random: Random, vocabulary: Vocabulary) -> None:
+        self.random, self.vocabulary = random, vocabulary
+        self.joining = [row for row in vocabulary.logic if row is not _NOT]
 
     def chance(self, share: float) -> bool:
         """True that often; simplest is False."""
-        return self.random.random() > 1 - share
+        return chance(self.random, share)
 
     # ---- logic
 
-    def truth(self, depth: int) -> str:
-        """A rule or a part of one."""
-        if depth <= 0 or self.chance(0.5):
-            return self.leaf()
-        word = self.random.choice(list(_LOGIC))
-        spelt = self.cased(_LOGIC[word][0])
-        if word == "not":
-            return f"{spelt} {self.bracketed(depth - 1)}"
-        parts = [self.bracketed(depth - 1) for _ in range(self.random.randint(2, 4))]
-        return f" {spelt} ".join(parts)
+    def truth(self, most: int) -> str:
+        """A rule or a part of one, of so many predicates at most."""
+        return part(self.random, partial(self._truth, most))
 
-    def bracketed(self, depth: int) -> str:
+    def _truth(self, most: int) -> str:
+        if most > 1 and self.joining and self.chance(0.5):
+            word = self.cased(self.random.choice(self.joining).words[0])
+            count = self.random.randint(2, min(4, most))
+            return f" {word} ".join(self.bracketed(most // count) for _ in range(count))
+        if _NOT in self.vocabulary.logic and self.chance(0.15):
+            return f"{self.cased(_NOT.words[0])} {self.bracketed(most - 1)}"
+        return self.leaf()
+
+    def bracketed(self, most: int) -> str:
         """A part that stands under another operator."""
-        return f"({self.truth(depth)})" if depth > 0 or self.chance(0.1) else self.leaf()
+        return f"({self.truth(most)})" if most > 1 or self.chance(0.1) else self.leaf()
 
     def leaf(self) -> str:
         """One predicate, a boolean alone or a truth value."""
-        if self.chance(0.03):
+        if self.vocabulary.free and self.chance(0.03):
             return self.cased(self.random.choice(["true", "false"]))
-        if self.chance(0.04) and (alone := self.known("boolean")):
+        if self.vocabulary.free and self.chance(0.04) and (alone := self.known("boolean")):
             return alone.text
         return self.predicate()
 
@@ -108,20 +111,11 @@ class _Writer:
 
     def predicate(self) -> str:
         """A random row of the table on a value of a family that it takes."""
-        row = self.random.choice(PREDICATES)
-        families = list(self.families(row))
-        if not families:
-            return self.predicate()
-        family = self.random.choice(families)
-        left = self.value(family, 2)
-        if left is None:
-            return self.predicate()
+        row = self.random.choice(list(self.vocabulary.predicates))
+        family = self.random.choice(self.vocabulary.predicates[row])
+        left = self.value(family, DEEPEST)
+        assert left is not None, "a vocabulary holds only what there are values for"
         return self.written(row, family, left)
-
-    def families(self, row: Operator) -> Iterator[str]:
-        """The families of left values that the row takes."""
-        for family in row.takes:
-            yield from (*_SCALARS, "list") if family == "*" else (family,)
 
     def written(self, row: Operator, family: str, left: Operand) -> str:
         """The predicate of that row on that value."""
@@ -130,7 +124,7 @@ class _Writer:
         if right_kind is Right.NOTHING:
             return f"{left.text} {self.cased(words)}"
         rights, family = self.rights(row, family, left, right_kind)
-        folds = row.folds and family == "text" and self.chance(0.3)
+        folds = row.folds and family == "text" and self.chance(0.5)
         end = " ignoring case" if folds else ""
         if row.shape is Shape.LISTED:
             return f"{left.text} {self.cased(words)} ({', '.join(r.text for r in rights)}){end}"
@@ -150,43 +144,56 @@ class _Writer:
         if row.shape is Shape.LISTED:
             return self.listed(family, left, kind)
         if row.shape is Shape.BETWEEN:
-            return [Operand(text, ANY) for text in self.bounds(family)], family
+            return [Operand(text, ANY) for text in self.bounds(family, left)], family
         if kind is Right.SAME and self.chance(0.2):
             other = self.value(family, 1, typed=left.type is ANY)
             if other is not None:
                 return [other], family
-        return [Operand(self.literal(family, kind, years=row.years), ANY)], family
+        return [Operand(self.literal(family, kind, left, row.years), ANY)], family
 
     def listed(self, family: str, left: Operand, kind: Right) -> tuple[list[Operand], str]:
         """A list of literals; of mixed types on an undeclared path."""
         families = [family] * self.random.randint(1, 7)
         if left.type is ANY and self.chance(0.4):
             families = [self.scalar() for _ in families]
-        texts = [self.literal(each, kind) for each in families]
-        return [Operand(text, ANY) for text in texts], families[0] if len(
-            set(families)
-        ) == 1 else ""
+        texts = [self.literal(each, kind, left) for each in families]
+        shared = families[0] if len(set(families)) == 1 else ""
+        return [Operand(text, ANY) for text in texts], shared
 
-    def bounds(self, family: str) -> list[str]:
+    def bounds(self, family: str, left: Operand) -> list[str]:
         """Two literals in order."""
         if family in ("time", "anniversary"):
             return literals.time_bounds(self.random)
         if family == "number":
-            return [literals.spell_number(n) for n in sorted(
-                literals.number(self.random) for _ in range(2))]  # fmt: skip
+            return list(map(literals.spell_number, sorted(self.number(left) for _ in range(2))))
         return [quote(text) for text in sorted(literals.text(self.random) for _ in range(2))]
 
     def scalar(self) -> str:
         """A scalar family."""
-        return self.random.choice(_SCALARS)
+        return self.random.choice(SCALARS)
 
-    def literal(self, family: str, kind: Right, years: bool = False) -> str:
+    def number(self, left: Operand) -> literals.Number:
+        """A number, mostly one that the left side can be."""
+        if left.among and not self.chance(0.2):
+            return self.random.choice(left.among)
+        return (literals.money if left.type is CURRENCY else literals.number)(self.random)
+
+    def literal(self, family: str, kind: Right, left: Operand, years: bool = False) -> str:
         """A literal of the family, as the kind of right side wants it."""
-        if kind is Right.DURATION:
-            return literals.duration(self.random)
-        if kind is Right.PATTERN:
-            return literals.pattern(self.random)
-        return _LITERALS[family](self.random, kind is not Right.SAME, years)
+        match kind, family:
+            case Right.DURATION, _:
+                return literals.duration(self.random)
+            case Right.PATTERN, _:
+                return literals.pattern(self.random)
+            case _, "number":
+                return literals.spell_number(self.number(left))
+            case _, "boolean":
+                return self.random.choice(["true", "false"])
+            case _, "text":
+                text = literals.maybe_empty(self.random, kind is not Right.SAME)
+                return literals.spell_text(self.random, text)
+            case _:
+                return literals.time(self.random, years)
 
     # ---- values
 
@@ -194,30 +201,31 @@ class _Writer:
         """A value of the family; `typed`: no undeclared path. None where there is none."""
         ways: list[Callable[[], Operand | None]] = [
             partial(self.known, family),
-            partial(self.known, family),
-            partial(self.made, family, depth),
             partial(self.path, family, typed),
+            partial(self.made, family, depth),
         ]
-        first = self.random.randrange(4)
+        first = self.random.choice([0, 0, 0, 1, 2])
         found = (way() for way in ways[first:] + ways[:first])
         return next((operand for operand in found if operand is not None), None)
 
     def known(self, family: str) -> Operand | None:
         """A declared field."""
-        fitting = [field for field in self.fields if field.type.family == family]
+        fitting = self.vocabulary.known(family)
         return self.random.choice(fitting) if fitting else None
 
     def path(self, family: str, typed: bool) -> Operand | None:
         """An undeclared path, or an open field itself."""
-        if typed or not self.opened or family == "anniversary":
+        ways = [*self.vocabulary.paths, *((root, None) for root in self.vocabulary.opened)]
+        if typed or not ways or family == "anniversary":
             return None
-        root = self.random.choice(self.opened)
-        steps = () if self.chance(0.05) else random_path(self.random)
-        name = spell_name(root, steps)
-        if name in self.schema.specs and steps:
-            return None
-        plain = spell_field(name, root)
-        return Operand(self.respelt(root, steps) if self.chance(0.1) else plain, ANY)
+        root, steps = self.random.choice(ways)
+        if steps is None:
+            steps = () if self.chance(0.05) else random_path(self.random)
+        while steps and spell_name(root, steps) in self.vocabulary.schema.specs:
+            steps = (*steps, KEYS[0])  # Only what is not declared has no type of its own.
+        if self.chance(0.1):
+            return Operand(self.respelt(root, steps), ANY)
+        return Operand(spell_field(spell_name(root, steps), root), ANY)
 
     def respelt(self, root: str, steps: Steps) -> str:
         """The path with its root in backticks and every key in quotes."""
@@ -227,15 +235,15 @@ class _Writer:
 
     def made(self, family: str, depth: int) -> Operand | None:
         """A value that a function or arithmetic gives."""
-        rows = [row for row in _MAKERS if row.gives.family == family]
-        if not rows or (depth <= 0 and family != "anniversary"):
+        ways = self.vocabulary.makers_of(family, depth)
+        if not ways:
             return None
-        row = self.random.choice(rows)
-        taken = self.random.choice([family for family in row.takes if family != "any"])
+        row, taken = self.random.choice(ways)
         inner = self.value(taken, depth - 1)
         if inner is None:
             return None
-        return Operand(self.applied(row, taken, inner.text, depth), row.gives)
+        text = self.applied(row, taken, inner.text, depth)
+        return Operand(text, row.gives, _AMONG.get(row, range(0)))
 
     def applied(self, row: Operator, taken: str, inner: str, depth: int) -> str:
         """The text of the function or arithmetic on `inner`."""
@@ -249,18 +257,3 @@ class _Writer:
         pair = [inner, other.text if other else literals.spell_number(literals.small(self.random))]
         self.random.shuffle(pair)
         return f"({f' {row.words[0]} '.join(pair)})"
-
-
-def _root(name: str) -> str:
-    return name.split(".")[0].split("[")[0]
-
-
-_LITERALS: dict[str, Callable[[Random, bool, bool], str]] = {
-    "text": lambda random, filled, years: literals.spell_text(
-        random, literals.maybe_empty(random, filled)
-    ),
-    "number": lambda random, filled, years: literals.spell_number(literals.number(random)),
-    "boolean": lambda random, filled, years: random.choice(["true", "false"]),
-    "time": lambda random, filled, years: literals.time(random, years),
-    "anniversary": lambda random, filled, years: literals.time(random, years),
-}

@@ -285,7 +285,7 @@ def test_materialize_takes_rule_rows(tmp_path: Path, consumers: Path) -> None:
     )
     done = run("materialize", path, "--consumers", consumers, "--out", out)
     assert done.code == 1 and members_of(out) == {"known": ["c1", "c3"]}
-    assert f"audience 'wrong' failed ({path}:3)" in done.err and "--> /0" in done.err
+    assert f"{path}:3:9: error[json-shape]: the text" in done.err
 
 
 def test_a_broken_audience_is_named_and_the_others_are_published(
@@ -296,7 +296,8 @@ def test_a_broken_audience_is_named_and_the_others_are_published(
     where = ("--consumers", consumers, "--out", out, "--as-of", AS_OF)
     done = run("materialize", audiences, *where)
     assert done.code == 1
-    assert f"audience 'late' failed ({audiences}:8)" in done.err and "totalOrdrs > 3" in done.err
+    assert f"{audiences}:8:7: error[unknown-field]" in done.err and "totalOrdrs > 3" in done.err
+    assert f"{audiences}:9: audience 'far' failed" in done.err
     assert "^^^^" in done.err and "no column 'createdAt'" in done.err
     assert ["late", "failed"] in [line.split() for line in done.out.splitlines()]
     assert set(members_of(out)) == {"vips", "quiet", "known"}

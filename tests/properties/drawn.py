@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from segment_engine import Engine, Rule, Schema
 from segment_engine.testing import EVERY_TYPE, boundaries, random_rule
+from segment_engine.testing.drawing import Drawn
 from tests.properties.storage import table
 
 SCHEMA = Schema(EVERY_TYPE)
@@ -39,19 +40,25 @@ class Case:
         return f"{self.engine.timezone} at {self.as_of}, {self.consumers.num_rows} rows:\n  {texts}"
 
 
-def random_case(random: Random, rules: int, size: int, depth: int = 2) -> Case:
+def random_case(random: Random, rules: int, size: int, most: int = 6) -> Case:
     """That many rules against that many consumers; every column in some storage."""
     engine = ENGINES[random.choice(ZONES)]
     as_of = random.choice(MOMENTS)
-    texts = [random_rule(random, SCHEMA, random.randint(0, depth)) for _ in range(rules)]
+    texts = [random_rule(random, SCHEMA, random.randint(1, most)) for _ in range(rules)]
     checked = [engine.rule(text) for text in texts]
     return Case(engine, as_of, checked, table(random, SCHEMA, boundaries(checked, as_of), size))
 
 
-def cases(rules: int = 1, size: int = 8, depth: int = 2) -> st.SearchStrategy[Case]:
+@st.composite
+def randoms(draw: st.DrawFn) -> Random:
+    """A `Random` of which Hypothesis draws the numbers."""
+    return Drawn(draw)
+
+
+@st.composite
+def cases(draw: st.DrawFn, rules: int = 1, size: int = 8, most: int = 6) -> Case:
     """`random_case` as a strategy."""
-    randoms = st.randoms(use_true_random=False)
-    return randoms.map(lambda random: random_case(random, rules, size, depth))
+    return random_case(Drawn(draw), rules, size, most)
 
 
 def as_parquet(consumers: Any, folder: str) -> str:

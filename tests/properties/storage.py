@@ -14,7 +14,8 @@ import pyarrow as pa
 from segment_engine import Schema
 from segment_engine.expression.schema import FieldSpec
 from segment_engine.testing.boundaries import Boundaries
-from segment_engine.testing.consumers import Number, Values
+from segment_engine.testing.consumers import Values
+from segment_engine.testing.values import Number
 from segment_engine.values.isotime import MAX_DAY, MAX_INSTANT, MIN_DAY
 from segment_engine.values.paths import Steps
 from segment_engine.values.types import SCALARS, Type

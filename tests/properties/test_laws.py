@@ -19,10 +19,10 @@ from segment_engine.testing import boundaries, random_consumers, random_rule
 from segment_engine.testing import literals as write
 from segment_engine.values.isotime import format_instant, instant_of
 from segment_engine.values.paths import quote
-from tests.properties.drawn import ENGINES, MOMENTS, SCHEMA, Case, cases
+from tests.properties.drawn import ENGINES, MOMENTS, SCHEMA, Case, cases, randoms
 
 NEW_YORK = ENGINES["America/New_York"]
-RANDOMS = st.randoms(use_true_random=False)
+RANDOMS = randoms()
 NUMBERS = ("totalOrders", "totalOrderValue", "score", "metadata.tier", "metadata.points")
 
 
@@ -39,7 +39,7 @@ def same(case: Case, *texts: str, engine: str) -> None:
         assert members(case, other, engine) == expected, f"{first}\nunlike\n{other}"
 
 
-@given(cases(rules=2, depth=1), st.sampled_from(NAMES))
+@given(cases(rules=2, most=3), st.sampled_from(NAMES))
 def test_logic_is_boolean_algebra(case: Case, engine: str) -> None:
     p, q = (f"({rule.text})" for rule in case.rules)
     same(case, p, f"{p} and true", f"{p} or false", f"not not {p}", f"{p} or {p}", engine=engine)
@@ -50,14 +50,14 @@ def test_logic_is_boolean_algebra(case: Case, engine: str) -> None:
     assert members(case, f"{q} or {p}", engine) == both | either
 
 
-@given(cases(rules=3, depth=1), st.sampled_from(NAMES))
+@given(cases(rules=3, most=3), st.sampled_from(NAMES))
 def test_order_and_nesting_do_not_matter(case: Case, engine: str) -> None:
     p, q, r = (f"({rule.text})" for rule in case.rules)
     same(case, f"{p} and {q} and {r}", f"{r} and ({q} and {p})", engine=engine)
     same(case, f"{p} or {q} or {r}", f"({r} or {p}) or {q}", engine=engine)
 
 
-@given(cases(depth=0), RANDOMS, st.sampled_from(NAMES))
+@given(cases(most=1), RANDOMS, st.sampled_from(NAMES))
 def test_in_is_an_or_and_between_two_comparisons(case: Case, random: Random, engine: str) -> None:
     field = random.choice(NUMBERS)
     numbers = [write.spell_number(write.number(random)) for _ in range(6)]
@@ -82,7 +82,7 @@ def test_lists_of_mixed_types_are_an_or(case: Case, random: Random, engine: str)
     same(case, everything, " and ".join(parts), engine=engine)
 
 
-@given(cases(depth=3), st.sampled_from(NAMES))
+@given(cases(most=12), st.sampled_from(NAMES))
 def test_canonical_text_has_the_same_members(case: Case, engine: str) -> None:
     rule = case.rules[0]
     expected = rule.members(case.consumers, case.as_of, engine)
@@ -216,7 +216,7 @@ def _true_of_day(name: str, value: dt.date) -> list[str]:
 
 
 def _true_of_list(name: str, value: list[Any]) -> list[str]:
-    texts = [item for item in value if isinstance(item, str) and item]
+    texts = [item for item in value if isinstance(item, str) and item and name == "tags"]
     found = [f"{name} contains all ({', '.join(map(quote, texts))})"] if texts else []
     return [*found, f"{name} is {'not ' * bool(value)}empty"]
 
@@ -235,7 +235,7 @@ _TRUE = {
 
 @given(RANDOMS, st.sampled_from(MOMENTS), st.sampled_from(NAMES))
 def test_a_rule_made_true_for_a_consumer_keeps_it(random: Random, as_of: str, engine: str) -> None:
-    other = random_rule(random, SCHEMA, 1)
+    other = random_rule(random, SCHEMA, 3)
     bounds = boundaries([NEW_YORK.rule(other)], as_of)
     people = [
         {**person, "id": number, "metadata": plain_document(person["email"], person["score"])}
