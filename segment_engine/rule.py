@@ -174,7 +174,7 @@ class Rule(Shown):
             return keeps
 
         def of_both(consumer: Mapping[Any, Any], audiences: Mapping[str, bool]) -> bool:
-            known = {key: bool(condition_of(key, audiences)) for key in keys}
+            known = {key: _truth(key, condition_of(key, audiences)) for key in keys}
             return keeps({**consumer, _AUDIENCES: known})  # type: ignore[dict-item]
 
         return of_both
@@ -280,6 +280,12 @@ class Rule(Shown):
 
 _AUDIENCES = object()
 """Under this key a consumer carries the audiences that it is in."""
+
+
+def _truth(key: str, given: Any) -> bool:
+    if not isinstance(given, bool):
+        raise RunError(f"a consumer is in audience {key!r} or not: True or False, not {given!r}")
+    return given
 
 
 def _asked(key: str) -> Callable[[Mapping[Any, Any]], bool]:

@@ -22,6 +22,7 @@ from segment_engine.backends.physical import (
 )
 from segment_engine.backends.reading import Member, Reading, Step, Value
 from segment_engine.backends.sql import json_reader
+from segment_engine.errors import RunError
 from segment_engine.expression.nodes import Call, Constant, Expr, fold
 from segment_engine.expression.resolve import AND, NOT, OR
 from segment_engine.operators.row import Shape
@@ -45,13 +46,21 @@ def _emit(node: Expr, args: tuple[Any, ...]) -> Any:
         case Value():
             return literal(node.value, node.physical)
         case Member():
-            return node.condition
+            return _condition(node)
         case Constant():
             return pl.lit(node.value)
         case Call():
             return _call(node, args)
         case _:
             raise TypeError(f"unbound {node!r}")
+
+
+def _condition(node: Member) -> pl.Expr:
+    if not isinstance(node.condition, pl.Expr):
+        raise RunError(
+            f"the condition of an audience is a Polars expression, not {node.condition!r:.80}"
+        )
+    return node.condition.fill_null(False)
 
 
 def _call(node: Call, args: tuple[Any, ...]) -> pl.Expr:

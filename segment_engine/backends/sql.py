@@ -21,6 +21,7 @@ from segment_engine.backends.physical import (
     Text,
 )
 from segment_engine.backends.reading import Member, Reading, Step, Value
+from segment_engine.errors import RunError
 from segment_engine.expression.nodes import Call, Constant, Expr, fold
 from segment_engine.expression.resolve import AND, EQ, IN, NOT, OR
 from segment_engine.operators.row import Shape
@@ -65,13 +66,19 @@ def _emit(node: Expr, args: tuple[Any, ...]) -> Any:
         case Value():
             return literal(node.value, node.physical)
         case Member():
-            return f"({node.condition})"
+            return _condition(node)
         case Constant():
             return "true" if node.value else "false"
         case Call():
             return _call(node, args)
         case _:
             raise TypeError(f"unbound {node!r}")
+
+
+def _condition(node: Member) -> str:
+    if not isinstance(node.condition, str):
+        raise RunError(f"the condition of an audience is SQL text, not {node.condition!r:.80}")
+    return f"({node.condition})"
 
 
 def _call(node: Call, args: tuple[Any, ...]) -> str:

@@ -5,13 +5,13 @@ parts are intersection, union and complement of ids.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from segment_engine.backends.sources import Source
 from segment_engine.errors import RunError
 from segment_engine.expression.nodes import Call, Constant, Expr, fold
-from segment_engine.expression.references import condition_of, references
+from segment_engine.expression.references import references
 from segment_engine.expression.resolve import AND, IN_AUDIENCE, NOT, TRUE, make
 from segment_engine.values.moments import Clock
 
@@ -30,18 +30,18 @@ class Combiner:
         self._run, self._clock, self._source, self._id = run, clock, source, id_column
         self._everybody: Ids | None = None
 
-    def members(self, rule: "Rule", known: Mapping[str, Collection[Any]]) -> list[Any]:
-        """The sorted ids; `known` are those of the audiences that the rule refers to."""
+    def members(self, rule: "Rule", known: Mapping[str, Ids]) -> list[Any]:
+        """The sorted ids; `known` are consumers in the audiences that the rule refers to."""
         if not references(rule.expression):
             found: list[Any] = self._run.members(rule, self._clock, self._source, self._id)
             return found
         whole = fold(rule.expression, lambda node, parts: self._node(rule, node, parts, known))
         return sorted(self._ids(rule, whole))
 
-    def held(self, key: str, ids: Collection[Any], rule: "Rule") -> Ids:
+    def held(self, key: str, given: Any, rule: "Rule") -> Ids:
         """The ids of a list that are consumers; RunError where they are of another type."""
         everybody = self.everybody(rule)
-        ids = _as_stored(ids, everybody)
+        ids = _as_stored(_ids_of(key, given), everybody)
         kinds, wanted = {type(i) for i in ids}, {type(i) for i in everybody}
         if kinds and wanted and not kinds & wanted:
             names = [" or ".join(sorted(k.__name__ for k in some)) for some in (kinds, wanted)]
@@ -55,14 +55,14 @@ class Combiner:
         return self._everybody
 
     def _node(
-        self, rule: "Rule", node: Expr, parts: tuple[Part, ...], known: Mapping[str, Any]
+        self, rule: "Rule", node: Expr, parts: tuple[Part, ...], known: Mapping[str, Ids]
     ) -> Part:
         if not isinstance(node, Call):
             return node
         if node.op is IN_AUDIENCE:
             (key,) = node.args
             assert isinstance(key, Constant)
-            return self.held(key.value, condition_of(key.value, known), rule)
+            return known[key.value]
         if not any(isinstance(part, frozenset) for part in parts):
             return node
         if node.op is NOT:
@@ -85,12 +85,22 @@ class Combiner:
         return frozenset(self._run.members(piece, self._clock, self._source, self._id))
 
 
-def _as_stored(ids: Collection[Any], everybody: Ids) -> Collection[Any]:
+def _ids_of(key: str, given: Any) -> Ids:
+    named = isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable)
+    try:
+        if not named:
+            return frozenset(given)
+    except TypeError:
+        pass
+    raise RunError(f"the members of audience {key!r} are a list of ids, not {given!r:.80}")
+
+
+def _as_stored(ids: Ids, everybody: Ids) -> Ids:
     """Texts of whole numbers as numbers, where the consumers' ids are numbers."""
     whole = {type(i) for i in everybody} == {int}
     if not whole or not all(isinstance(i, str) and _WHOLE.fullmatch(i) for i in ids):
         return ids
-    return [int(i) for i in ids]
+    return frozenset(map(int, ids))
 
 
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,38})")

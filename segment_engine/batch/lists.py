@@ -29,12 +29,16 @@ def read_ids(path: str, column: str | None, usual: str) -> list[Any]:
             found = list(_lines(path))
         else:
             raise SourceError(f"{path}: a list of ids is a .txt, .csv, .tsv or .parquet file")
+    except SourceError:
+        raise
     except OSError as fault:
         raise SourceError(f"{path}: {_reason(fault)}") from None
     except UnicodeDecodeError as fault:
         raise SourceError(f"{path}: this is not UTF-8 text at byte {fault.start + 1}") from None
     except (csv.Error, pa.ArrowException) as fault:
         raise SourceError(f"{path}: it cannot be read: {fault}") from None
+    except ValueError as fault:
+        raise SourceError(f"{path!r}: {fault}") from None
     return list(dict.fromkeys(found))
 
 
@@ -60,6 +64,9 @@ def _of_csv(path: str, column: str | None, usual: str, delimiter: str) -> list[s
 def _of_parquet(path: str, column: str | None, usual: str) -> list[Any]:
     with pq.ParquetFile(path) as file:
         name = _chosen(path, file.schema_arrow.names, column, usual)
+        kind = file.schema_arrow.field(name).type
+        if pa.types.is_nested(kind):
+            raise SourceError(f"{path}: column {name!r} has no ids but {kind}")
         found = file.read([name]).column(0).to_pylist()
     return [value for value in found if value is not None]
 

@@ -10,7 +10,12 @@ from segment_engine.backends.sources import Source, open_for
 from segment_engine.batch.combine import Combiner
 from segment_engine.batch.memberships import Memberships
 from segment_engine.errors import RuleError, RunError, SegmentError
-from segment_engine.expression.references import Failures, dependency_order, references
+from segment_engine.expression.references import (
+    Failures,
+    condition_of,
+    dependency_order,
+    references,
+)
 from segment_engine.parts import ENGINES, part
 
 if TYPE_CHECKING:
@@ -32,7 +37,9 @@ def members(
     opened = open_for(rule.engine, [rule], source, id_column)
     run = part(engine_name)
     run.check_ids(opened, id_column)
-    return Combiner(run, rule.engine.clock(as_of), opened, id_column).members(rule, audiences)
+    combiner = Combiner(run, rule.engine.clock(as_of), opened, id_column)
+    known = {key: combiner.held(key, condition_of(key, audiences), rule) for key in rule.audiences}
+    return combiner.members(rule, known)
 
 
 def materialize(
@@ -57,6 +64,8 @@ def materialize(
         raise RunError(f"there is no engine {engine_name!r}; there are {', '.join(ENGINES)}")
     if not isinstance(rules, Mapping) or not isinstance(lists, Mapping):
         raise RunError(f"audiences are a mapping of key to rule, not {type(rules).__name__}")
+    if twice := rules.keys() & lists.keys():
+        raise RunError(f"audience {min(twice)!r} is given as a rule and as a list")
     clock = engine.clock(as_of)
     checked, broken = _checked(engine, rules)
     opened = open_for(engine, list(checked.values()), source, id_column)

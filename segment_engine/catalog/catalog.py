@@ -18,7 +18,7 @@ from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.diagnostics.spans import Span
 from segment_engine.engine import Engine
 from segment_engine.errors import RuleError, RunError, SchemaError, SegmentError, SourceError
-from segment_engine.expression.placed_yaml import read_text
+from segment_engine.expression.placed_yaml import read_text, says_nothing
 from segment_engine.expression.references import Failures, dependency_order, references
 from segment_engine.expression.schema import Schema
 from segment_engine.parts import part
@@ -46,9 +46,10 @@ class Catalog:
         self, parts: Iterable[Part], schema: Schema | None = None, timezone: str | None = None
     ) -> None:
         """Made by `Catalog.load`. Raises CatalogError where the settings themselves are wrong."""
-        self._parts = tuple(parts)
-        self.engine = _Settings(self._parts).engine(schema, timezone)
-        self.id_column = _Settings(self._parts).text("id") or DEFAULT_ID
+        self._parts = _without_schemas(tuple(parts))
+        settings = _Settings(self._parts)
+        self.id_column = settings.text("id") or DEFAULT_ID
+        self.engine = settings.engine(schema, timezone)
         self.audiences: Mapping[str, Entry] = MappingProxyType(self._by_key())
         self.rules: dict[str, Rule] = {}
         self.lists: dict[str, tuple[Any, ...]] = {}
@@ -56,6 +57,8 @@ class Catalog:
             self._check(entry)
         self._check_references()
         self._check_examples()
+        if not self.audiences and self.sound:
+            raise RunError("there are no audiences in the catalog")
 
     @classmethod
     def load(
@@ -78,8 +81,7 @@ class Catalog:
         found: list[Finding] = []
         for part_ in self._parts:
             found += [*part_.findings, *(f for entry in part_.entries for f in entry.findings)]
-        places = {part_.file.path: at for at, part_ in enumerate(self._parts)}
-        return tuple(sorted(found, key=lambda f: (places.get(f.file.path, -1), f.item.span.start)))  # type: ignore[union-attr]
+        return _in_order(self._parts, found)
 
     @cached_property
     def failed(self) -> Mapping[str, CatalogError]:
@@ -100,25 +102,15 @@ class Catalog:
 
     def _by_key(self) -> dict[str, Entry]:
         found: dict[str, Entry] = {}
-        names: dict[str, str] = {}
         for entry in (entry for part_ in self._parts for entry in part_.entries):
-            if entry.key in found:
-                first = found[entry.key]
-                for one, other in ((entry, first), (first, entry)):
-                    line = other.at.start_mark.line + 1
-                    one.fault(
-                        "catalog",
-                        f"{one.key!r} stands twice: also in {other.file.path}:{line}",
-                        span_of(one.at),
-                        "rename or remove one",
-                    )
-                continue
-            found[entry.key] = entry
-            if entry.id is not None and names.setdefault(entry.id, entry.key) != entry.key:
-                other_key = names[entry.id]
-                message = f"the id {entry.id!r} is that of audience {other_key!r}"
-                entry.fault("catalog", message, span_of(entry.at), "give each audience its own")
-        self.aliases = {name: key for name, key in names.items() if name not in found}
+            if found.setdefault(entry.key, entry) is not entry:
+                _collide(entry, found[entry.key], f"{entry.key!r} stands twice")
+        names = dict(found)
+        for entry in found.values():
+            name = entry.id
+            if name is not None and names.setdefault(name, entry) is not entry:
+                _collide(entry, names[name], f"{name!r} names two audiences")
+        self.aliases = {name: entry.key for name, entry in names.items() if name not in found}
         return found
 
     def _check(self, entry: Entry) -> None:
@@ -231,6 +223,37 @@ class Catalog:
         return f"<Catalog of {len(self)} audiences{failed}>"
 
 
+def _in_order(parts: Iterable[Part], findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings in the order of the files, and of their places there."""
+    places = {part_.file.path: at for at, part_ in enumerate(parts)}
+    return tuple(sorted(findings, key=lambda f: (places.get(f.file.path, -1), f.place)))
+
+
+def _content(node: yaml.Node) -> Any:
+    """What a node says, however it is written."""
+    if isinstance(node, yaml.MappingNode):
+        return {str(_content(key)): _content(value) for key, value in node.value}
+    return [*map(_content, node.value)] if isinstance(node, yaml.SequenceNode) else node.value
+
+
+def _collide(entry: Entry, first: Entry, message: str) -> None:
+    """Both fail: nobody can tell which is meant."""
+    for one, other in ((entry, first), (first, entry)):
+        place = f"{other.file.path}:{other.at.start_mark.line + 1}"
+        one.fault("catalog", f"{message}: also in {place}", span_of(one.at), "rename or remove one")
+
+
+def _without_schemas(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The files that are not the schema of another one in the same folder."""
+    named = {
+        os.path.realpath(os.path.join(os.path.dirname(part_.file.path), node.value))
+        for part_ in parts
+        for node in [part_.settings.get("schema")]
+        if isinstance(node, yaml.ScalarNode) and "\0" not in node.value
+    }
+    return tuple(part_ for part_ in parts if os.path.realpath(part_.file.path) not in named)
+
+
 class _Settings:
     """Schema, time zone and id column, which one file says, or several say the same."""
 
@@ -252,18 +275,28 @@ class _Settings:
                 return Engine(schema, zone or "UTC")
             except SchemaError as fault:
                 self._fault("schema", str(fault))
-        raise CatalogError(self.findings)
+        raise CatalogError(_in_order(self._parts, self.findings))
 
     def text(self, name: str) -> str | None:
-        """A setting that is a text; None where no file has it."""
+        """A setting that is a text; None where no file has it, or it is none."""
         found = self._one(name)
-        return found[1].value if found and isinstance(found[1], yaml.ScalarNode) else None
+        if found is None:
+            return None
+        part_, node = found
+        if isinstance(node, yaml.ScalarNode) and not says_nothing(node):
+            return str(node.value)
+        self.findings.append(_at(part_, node, f"`{name}` wants a text"))
+        return None
 
     def _schema(self) -> Schema | None:
         found = self._one("schema")
         if found is None:
             return None
         part_, node = found
+        if says_nothing(node):
+            message = "`schema` wants its file, or the schema itself below it"
+            self.findings.append(_at(part_, node, message))
+            return None
         try:
             if isinstance(node, yaml.ScalarNode):
                 return Schema.load(os.path.join(os.path.dirname(part_.file.path), node.value))
@@ -279,7 +312,7 @@ class _Settings:
     def _one(self, name: str) -> tuple[Part, yaml.Node] | None:
         held = [(part_, part_.settings[name]) for part_ in self._parts if name in part_.settings]
         for part_, node in held[1:]:
-            if yaml.serialize(node) != yaml.serialize(held[0][1]):
+            if _content(node) != _content(held[0][1]):
                 first = held[0][0].file.path
                 message = f"`{name}` differs from that in {first}; say it in one file"
                 self.findings.append(_at(part_, node, message))

@@ -21,12 +21,12 @@ from typing import Any
 import yaml
 
 from segment_engine.catalog.findings import Finding, SourceText
-from segment_engine.catalog.places import offset_of, span_of
+from segment_engine.catalog.places import span_of
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.diagnostics.spans import Span
 from segment_engine.engine import RuleSource
 from segment_engine.errors import RunError
-from segment_engine.expression.placed_yaml import Document, Fault
+from segment_engine.expression.placed_yaml import Document, Fault, says_nothing
 
 TOP_KEYS = ("timezone", "id", "schema", "audiences")
 AUDIENCE_KEYS = ("id", "name", "description", "tags", "rule", "members", "examples")
@@ -38,6 +38,7 @@ QUERY_KEYS = {"combinator", "rules", "field", "operator"}
 """A mapping with one of these is query-builder JSON."""
 
 _AUDIENCES = "a map of audience keys to rules, such as `vips: totalOrders > 10`"
+_EXAMPLE = "`{consumer: {...}, in: true}`"
 _LONG = "a rule, or a mapping with `rule:` or `members:`"
 
 
@@ -139,12 +140,13 @@ def read_part(file: SourceText) -> Part:
     part = Part(file)
     document = Document(file.text, file.path, RunError)
     root = document.root
-    if isinstance(root, yaml.MappingNode) and _has_audiences(root):
-        part.named = True
+    if isinstance(root, yaml.MappingNode) and _has_settings(root):
         part.settings = document.known(document.entries(root, _AUDIENCES), TOP_KEYS)
-        root = part.settings.pop("audiences")
+        part.named = "audiences" in part.settings
+        root = part.settings.pop("audiences", None)
     part.findings += [_finding(file, fault) for fault in document.taken()]
-    part.entries = _entries(document, root, file)
+    if root is not None or not part.settings:
+        part.entries = _entries(document, root, part)
     part.findings += [_finding(file, fault) for fault in document.taken()]
     return part
 
@@ -152,29 +154,35 @@ def read_part(file: SourceText) -> Part:
 def _finding(
     file: SourceText, fault: Fault, key: str | None = None, code: str = "catalog"
 ) -> Finding:
-    line, column, message = fault
-    at = offset_of(file.text, line, column)
-    return Finding(file, Diagnostic(code, message, Span(at, at + 1)), key)
+    span = Span(fault.offset, fault.offset + 1)
+    return Finding(file, Diagnostic(code, fault.message, span), key)
 
 
-def _has_audiences(root: yaml.MappingNode) -> bool:
-    """Whether `audiences:` holds them; else the whole mapping does."""
-    held = [value for key, value in root.value if getattr(key, "value", None) == "audiences"]
-    return any(not isinstance(value, yaml.ScalarNode) or not value.value for value in held)
+def _has_settings(root: yaml.MappingNode) -> bool:
+    """Whether `audiences:` holds the audiences, or there are settings alone.
+
+    Else the whole mapping is audiences.
+    """
+    held = {str(getattr(key, "value", "")): value for key, value in root.value}
+    named = held.get("audiences")
+    if named is None:
+        return bool(held) and held.keys() <= set(TOP_KEYS)
+    return not isinstance(named, yaml.ScalarNode) or says_nothing(named)
 
 
-def _entries(document: Document, root: yaml.Node | None, file: SourceText) -> list[Entry]:
+def _entries(document: Document, root: yaml.Node | None, part: Part) -> list[Entry]:
     if not isinstance(root, yaml.MappingNode):
         document.entries(root, _AUDIENCES)
         return []
+    file = part.file
     first: dict[str, Entry] = {}
     for key, value in root.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else ""
         if name.strip() and name in first:
             held = first[name]
-            line = key.start_mark.line + 1
-            message = f"{name!r} stands twice: again in line {line}; rename or remove one"
-            held.fault("catalog", message, span_of(held.at))
+            for here, there in ((held.at, key), (key, held.at)):
+                message = f"{name!r} stands twice: also in line {there.start_mark.line + 1}"
+                held.fault("catalog", message, span_of(here), "rename or remove one")
             continue
         alone = yaml.MappingNode(root.tag, [(key, value)], root.start_mark, root.end_mark)
         for name, at, node in document.entries(alone, _AUDIENCES):
@@ -184,6 +192,7 @@ def _entries(document: Document, root: yaml.Node | None, file: SourceText) -> li
             if examples is not None:
                 _read_examples(document, entry, examples)
             first[name] = entry
+        part.findings += [_finding(file, fault) for fault in document.taken()]
     if not root.value:
         document.entries(root, _AUDIENCES)
     return list(first.values())
@@ -225,7 +234,7 @@ def _read_long(document: Document, entry: Entry, node: yaml.MappingNode) -> yaml
         if "rule" in values:
             document.fault(values["members"], "an audience has a rule or members, not both")
         entry.node = values["members"]
-    if not {"rule", "members"} & set(values):
+    if node.value and not {"rule", "members"} & set(values):
         document.fault(node, f"audience {entry.key!r} has no rule; it wants {_LONG}")
     return values.get("examples")
 
@@ -240,8 +249,8 @@ def _texts(document: Document, node: yaml.Node, what: str) -> list[str]:
 
 def _members(document: Document, node: yaml.Node) -> IdList:
     if isinstance(node, yaml.MappingNode):
-        values = document.known(document.entries(node, "file: ..."), LIST_KEYS)
-        if "file" not in values:
+        values = document.known(document.entries(node, "`file: ...`"), LIST_KEYS)
+        if node.value and "file" not in values:
             document.fault(node, "members want a list of ids, or the `file:` that has them")
         read = {name: document.text(value, name) for name, value in values.items()}
         return IdList((), read.get("file"), read.get("column"))
@@ -252,7 +261,7 @@ def _read_examples(document: Document, entry: Entry, node: yaml.Node) -> None:
     if entry.members is not None:
         document.fault(node, "a list of ids has no examples: there is no rule to try on them")
     elif not isinstance(node, yaml.SequenceNode):
-        document.fault(node, "examples want a list of `{consumer: {...}, in: true}`")
+        document.fault(node, f"examples want a list of {_EXAMPLE}")
     else:
         found = (_example(document, item, number) for number, item in enumerate(node.value, 1))
         entry.examples = tuple(example for example in found if example is not None)
@@ -261,7 +270,7 @@ def _read_examples(document: Document, entry: Entry, node: yaml.Node) -> None:
 
 
 def _example(document: Document, node: yaml.Node, number: int) -> Example | None:
-    values = document.known(document.entries(node, "consumer: ..., in: ..."), EXAMPLE_KEYS)
+    values = document.known(document.entries(node, _EXAMPLE), EXAMPLE_KEYS)
     plain = {name: document.plain(value) for name, value in values.items() if name != "consumer"}
     consumer, member = values.get("consumer"), plain.get("in")
     audiences, as_of = plain.get("audiences", {}), plain.get("as_of")
@@ -274,7 +283,7 @@ def _example(document: Document, node: yaml.Node, number: int) -> Example | None
         (not _are_truths(audiences), "`audiences` says true or false for each key"),
         (not isinstance(as_of, str | None), "`as_of` is an ISO 8601 time"),
     ]
-    for is_wrong, message in wrong if isinstance(node, yaml.MappingNode) else ():
+    for is_wrong, message in wrong if isinstance(node, yaml.MappingNode) and node.value else ():
         if is_wrong:
             document.fault(node, message)
     if any(is_wrong for is_wrong, _ in wrong):

@@ -8,20 +8,25 @@ import yaml
 from segment_engine.diagnostics.diagnostic import Diagnostic, Fix
 from segment_engine.diagnostics.spans import Place, Pointer, Span
 
-_ESCAPED = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|\r\n|.)", re.S)
-_BLANKS = " \t\r\n"
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_BLANKS = " \t\r\n\x85\u2028\u2029"
+_PROPERTIES = re.compile(r"(?:[!&]\S*|#[^\r\n]*|\s)*")
+_ESCAPED = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|\r\n|.)|.", re.S)
+_QUOTED = re.compile("''|.", re.S)
+_ANY = re.compile(".", re.S)
 
 
 def offset_of(text: str, line: int, column: int) -> int:
-    """The offset of a line and a column, both from 1."""
+    """The offset of a line and a column, both from 1, lines counted as YAML does."""
     start = 0
     for _ in range(line - 1):
-        start = text.find("\n", start) + 1
+        found = _BREAK.search(text, start)
+        start = found.end() if found else len(text)
     return min(start + column - 1, len(text))
 
 
 def span_of(node: yaml.Node) -> Span:
-    """The first line of a node, in offsets of the file."""
+    """A node in offsets of the file, never empty."""
     start, end = node.start_mark.index, node.end_mark.index
     return Span(start, max(end, start + 1))
 
@@ -33,8 +38,8 @@ def in_file(item: Diagnostic, node: yaml.Node, text: str) -> Diagnostic:
     def moved(place: Place) -> Span:
         if isinstance(place, Pointer):
             return span_of(_below(node, place))
-        start, end = (places[min(at, len(places) - 1)] for at in (place.start, place.end - 1))
-        return Span(start, max(start, end) + 1) if place.end > place.start else Span(start, start)
+        first, last = (places[min(at, len(places) - 1)] for at in (place.start, place.end - 1))
+        return Span(first[0], last[1] if place.end > place.start else first[0])
 
     fixes = tuple(Fix(moved(fix.span), fix.replacement) for fix in item.fixes)
     return Diagnostic(
@@ -42,50 +47,62 @@ def in_file(item: Diagnostic, node: yaml.Node, text: str) -> Diagnostic:
     )
 
 
-def characters(node: yaml.ScalarNode, text: str) -> Iterator[int]:
-    """The offset of each character of a scalar's value, and of its end.
+def characters(node: yaml.ScalarNode, text: str) -> Iterator[tuple[int, int]]:
+    """Where each character of a scalar's value, and then its end, starts and ends in the file.
 
-    What is no blank stands in the file in the same order; blanks may have come from line breaks
-    and indentation, and lie where the last character ended.
+    What is no blank stands there in the same order; blanks may have come from line breaks and
+    indentation, and lie between what stands around them.
     """
-    at, end = _beginning(node, text), node.end_mark.index
-    high: int | None = None
+    solid = _solid(node, text)
+    at, last = _beginning(node, text), node.end_mark.index
+    coming = next(solid, None)
+    begun: int | None = None
     for index, char in enumerate(node.value):
-        if char not in _BLANKS:
-            while at < end and (text[at] in _BLANKS or _continued(node, text, at)):
-                at += 2 if text[at] == "\\" else 1
-        width = _width(node, text, at)
+        room = at + 1 if coming is None else min(at + 1, coming[0])
+        start, end = at, min(room, last)
+        if char not in _BLANKS and coming is not None:
+            (start, end), coming = coming, next(solid, None)
+        at = end
+        begun = start if begun is None else begun
         # Two escapes of surrogates are one character.
-        if high is None and "\ud800" <= char <= "\udbff" and _is_low(node.value, index + 1):
-            high = at
-        else:
-            yield min(at if high is None else high, max(end - 1, 0))
-            high = None
-        if char not in _BLANKS or (at < end and text[at] in (*_BLANKS, "\\")):
-            at += width
-    yield min(at, end)
+        if not (_is_high(char) and _is_low(node.value[index + 1 : index + 2])):
+            yield begun, end
+            begun = None
+    yield min(at, last), min(at, last)
 
 
-def _is_low(value: str, at: int) -> bool:
-    return "\udc00" <= value[at : at + 1] <= "\udfff"
+def _is_high(char: str) -> bool:
+    return "\ud800" <= char <= "\udbff"
+
+
+def _is_low(char: str) -> bool:
+    return "\udc00" <= char <= "\udfff"
 
 
 def _beginning(node: yaml.ScalarNode, text: str) -> int:
-    start: int = node.start_mark.index
+    properties = _PROPERTIES.match(text, node.start_mark.index, node.end_mark.index)
+    start: int = properties.end() if properties else node.start_mark.index
     if node.style in ("'", '"'):
         return start + 1
-    return text.find("\n", start) + 1 if node.style in ("|", ">") else start
+    header = _BREAK.search(text, start) if node.style in ("|", ">") else None
+    return header.end() if header else start
 
 
-def _continued(node: yaml.ScalarNode, text: str, at: int) -> bool:
-    return node.style == '"' and text[at] == "\\" and text[at + 1 : at + 2] in ("\n", "\r")
+def _solid(node: yaml.ScalarNode, text: str) -> Iterator[tuple[int, int]]:
+    """Where each character that is no blank starts and ends in the file."""
+    written = {'"': _ESCAPED, "'": _QUOTED}.get(node.style or "", _ANY)
+    end = node.end_mark.index - (node.style in ("'", '"'))
+    for found in written.finditer(text, _beginning(node, text), end):
+        if not _is_blank(found[0]):
+            yield found.span()
 
 
-def _width(node: yaml.ScalarNode, text: str, at: int) -> int:
-    if node.style == "'" and text[at : at + 2] == "''":
-        return 2
-    escaped = _ESCAPED.match(text, at) if node.style == '"' else None
-    return len(escaped[0]) if escaped else 1
+def _is_blank(written: str) -> bool:
+    if len(written) == 1 or written[0] != "\\":
+        return written in _BLANKS
+    if written[1] in "xuU":
+        return chr(int(written[2:], 16)) in _BLANKS
+    return written[1] in _BLANKS + "ntrNLP"
 
 
 def _below(node: yaml.Node, place: Pointer) -> yaml.Node:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -22,8 +22,15 @@ _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _QUOTING = "a text that holds `: `, or starts with a sign, stands in quotes or below a `|`"
 _TAB = "a tab cannot stand here: indent with blanks"
 
-Fault = tuple[int, int, str]
-"""A line and a column, from 1, and what is wrong there."""
+
+class Fault(NamedTuple):
+    """What is wrong at an offset of the text, in a line and a column, both from 1."""
+
+    offset: int
+    line: int
+    column: int
+    message: str
+
 
 Entry = tuple[str, yaml.Node, yaml.Node]
 """A key, where it stands, and its value."""
@@ -65,29 +72,30 @@ class Document:
         try:
             return _Loader(loose).get_single_node()
         except yaml.MarkedYAMLError as fault:
-            mark = fault.problem_mark or fault.context_mark
-            self._note(mark.line if mark else 0, mark.column if mark else 0, _reason(fault))
+            self._note(fault.problem_mark or fault.context_mark, _reason(fault))
         except yaml.reader.ReaderError as fault:
             before = text[: fault.position]
             column = len(before) - before.rfind("\n") - 1
-            self._note(before.count("\n"), column, "this character cannot stand in YAML")
+            mark = yaml.Mark("", len(before), before.count("\n"), column, None, 0)
+            self._note(mark, "this character cannot stand in YAML")
         except RecursionError:
-            self._note(0, 0, "this is nested too deep")
+            self._note(None, "this is nested too deep")
         return None
 
     def fault(self, node: yaml.Node, message: str) -> None:
         """Note what is wrong at a node."""
-        self._note(node.start_mark.line, node.start_mark.column, message)
+        self._note(node.start_mark, message)
 
     def place(self, node: yaml.Node) -> str:
         """`file:line` of a node."""
         return f"{self._name}:{node.start_mark.line + 1}"
 
-    def _note(self, line: int, column: int, message: str) -> None:
-        self._faults.append((line + 1, column + 1, message))
+    def _note(self, mark: yaml.Mark | None, message: str) -> None:
+        at = (mark.index, mark.line + 1, mark.column + 1) if mark else (0, 1, 1)
+        self._faults.append(Fault(*at, message))
 
     def _failure(self) -> SegmentError:
-        rows = (f"{self._name}:{line}:{column}: {what}" for line, column, what in self._faults)
+        rows = (f"{self._name}:{line}:{column}: {what}" for _, line, column, what in self._faults)
         return self._error("\n".join(rows))
 
     def taken(self) -> "list[Fault]":
@@ -106,7 +114,7 @@ class Document:
         if node is None and self.broken:
             return []
         if node is None:
-            self._note(0, 0, f"the file is empty; it wants {wanted}")
+            self._note(None, f"the file is empty; it wants {wanted}")
             return []
         if not isinstance(node, yaml.MappingNode):
             self.fault(node, f"this is {_kind(node)}, not {wanted}")
@@ -142,7 +150,7 @@ class Document:
         """A scalar as it is written; None, noted, for what is none or empty."""
         if not isinstance(node, yaml.ScalarNode):
             self.fault(node, f"{what} wants a text, not {_kind(node)}")
-        elif node.tag == _NULL or not node.value.strip():
+        elif says_nothing(node):
             self.fault(node, f"{what} is empty")
         else:
             return _joined(node.value)
@@ -166,6 +174,11 @@ class _Loader(yaml.SafeLoader):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "aliases (`*name`) are not read", mark)
         return super().compose_node(parent, index)
+
+
+def says_nothing(node: yaml.Node) -> bool:
+    """Whether a node is null, or blank text."""
+    return node.tag == _NULL or (isinstance(node, yaml.ScalarNode) and not node.value.strip())
 
 
 def _reason(fault: yaml.MarkedYAMLError) -> str:

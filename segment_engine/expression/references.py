@@ -44,6 +44,8 @@ def references(expr: Expr, aliases: Mapping[str, str] = _NONE) -> tuple[Referenc
 
 def condition_of(key: str, members: Mapping[str, Any]) -> Any:
     """What stands for an audience; RunError where nobody said, because that is not nobody."""
+    if not isinstance(members, Mapping):
+        raise RunError(f"audiences are a mapping by key, not {type(members).__name__}")
     if key not in members:
         raise RunError(
             f"the rule refers to audience {key!r}: give its members, audiences={{{key!r}: ...}}"

@@ -18,6 +18,7 @@ import yaml
 from segment_engine.errors import SchemaError
 from segment_engine.expression.placed_yaml import Document, Entry, read_text
 
+KEYS = ("currency", "fields")
 FIELD_KEYS = ("type", "label", "column", "derived", "currency")
 
 _FIELDS = "a mapping of field names to types, such as `email: text`"
@@ -35,13 +36,13 @@ def load_schema(make: Make[Made], path: str | Path) -> Made:
 def read_schema(make: Make[Made], text: str, name: str) -> Made:
     """`make(fields, currency=...)` of a schema's text; `name` stands in messages."""
     document = Document(text, name, SchemaError)
-    top = document.known(document.entries(document.root, _WHOLE), ("currency", "fields"))
+    top = document.known(document.entries(document.root, _WHOLE), KEYS)
     chosen = _currency(document, make, top.get("currency"))
     if "fields" in top:
         entries = document.entries(top["fields"], _FIELDS)
         fields = {key: _field(document, key, value) for key, _, value in entries}
         _check_each(document, make, entries, fields)
-    elif document.root is not None:
+    elif isinstance(document.root, yaml.MappingNode) and document.root.value:
         document.fault(document.root, f"there are no fields; it wants {_WHOLE}")
     document.refuse()
     try:

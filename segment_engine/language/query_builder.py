@@ -24,7 +24,7 @@ from segment_engine.operators.table import TABLE
 from segment_engine.values.paths import quote
 from segment_engine.values.types import TRUTH
 
-__all__ = ["read", "write"]
+__all__ = ["GROUP_KEYS", "RULE_KEYS", "read", "write"]
 
 _LOGIC = {"and": AND, "or": OR}
 
@@ -42,8 +42,8 @@ def operators() -> dict[str, tuple[Operator, bool]]:
 
 _OPERATORS = operators()
 _AUDIENCE_OPERATORS = {IN.json[0]: False, IN.json_negated[0]: True}
-_RULE_KEYS = ("field", "operator", "value", "valueSource", "ignoreCase")
-_GROUP_KEYS = ("combinator", "rules", "not")
+RULE_KEYS = ("field", "operator", "value", "valueSource", "ignoreCase")
+GROUP_KEYS = ("combinator", "rules", "not")
 _LIGHTEST = len('{"field":"a","operator":"<","value":1}')
 
 
@@ -78,7 +78,7 @@ class _Reader(QueryValues):
         return self._rule(node, at)
 
     def _group(self, node: Mapping[str, Any], at: Pointer, depth: int) -> Expr:
-        self._check_keys(node, _GROUP_KEYS, _RULE_KEYS, "group", at)
+        self._check_keys(node, GROUP_KEYS, RULE_KEYS, "group", at)
         rules = node.get("rules")
         if not isinstance(rules, list | tuple):
             return self.misshapen(rules, "the list of a group's `rules`", at.at("rules"))
@@ -129,7 +129,7 @@ class _Reader(QueryValues):
     # ---- rules
 
     def _rule(self, node: Mapping[str, Any], at: Pointer) -> Expr:
-        self._check_keys(node, _RULE_KEYS, _GROUP_KEYS, "rule", at)
+        self._check_keys(node, RULE_KEYS, GROUP_KEYS, "rule", at)
         if node.get("field") in tuple(CONSTANTS):
             return self._constant_rule(node, at)
         if node.get("field") == AUDIENCE:

@@ -32,10 +32,10 @@ from segment_engine.operators.table import TABLE
 from segment_engine.values.paths import quote
 from segment_engine.values.types import ANY, TRUTH
 
-__all__ = ["read", "write"]
+__all__ = ["KEYS", "read", "write"]
 
 MAX_GROUP_ID = 64
-_KEYS = ("field", "operator", "values", "groupId", "position", "id")
+KEYS = ("field", "operator", "values", "groupId", "position", "id")
 _UNKNOWN_KEY = 40
 """What an unknown key weighs beside its own length: its nearest names take time."""
 
@@ -106,12 +106,12 @@ class _Reader(ValueReader):
 
     def _check_keys(self, row: Mapping[str, Any], at: Pointer) -> None:
         for key in row:
-            if key in _KEYS:
+            if key in KEYS:
                 continue
             name, place = str(key), at.at(str(key))
             self.weigh(place, _UNKNOWN_KEY + len(name))
-            near = nearest(name, _KEYS)
-            help = None if near else f"it has {', '.join(_KEYS)}"
+            near = nearest(name, KEYS)
+            help = None if near else f"it has {', '.join(KEYS)}"
             message = f"a rule row has no {quote(name[:60])}"
             self.log.error("json-shape", message, place, near=near, help=help)
 

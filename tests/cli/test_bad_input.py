@@ -124,7 +124,7 @@ FILES = [
     ("", ["1:1: ", "the file is empty; it wants a map of audience keys to rules"]),
     ("- phone exists\n", ["1:1: ", "this is a list, not a map"]),
     ("phone exists\n", ["1:1: ", "this is the text 'phone exists', not a map"]),
-    ("a: true\na: true\n", ["1:1: ", "'a' stands twice: again in line 2"]),
+    ("a: true\na: true\n", ["1:1: ", "'a' stands twice: also in line 2"]),
     (
         "a:\nc: ''\n",
         ["1:3: ", "the rule of audience 'a' is empty", "2:4: ", "of audience 'c' is empty"],

@@ -143,7 +143,7 @@ def codes_in_use() -> set[str]:
     return {str(arg.value) for arg in first if isinstance(arg, ast.Constant) and arg.value}
 
 
-MAKERS = {"error", "slip", "hint", "Diagnostic", "Reading", "fault"}
+MAKERS = {"error", "fault", "slip", "hint", "Diagnostic", "Reading"}
 
 
 def _name(call: ast.Call) -> str:
