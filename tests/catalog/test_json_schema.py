@@ -78,7 +78,7 @@ GOOD = [
     "a: [{field: phone, operator: EXISTS}]\n",
     "a: [{field: phone, operator: IN, values: [x], groupId: g, position: 1, id: 7}]\n",
     "a: {field: phone, operator: notNull}\n",
-    "a: {combinator: AND, not: true, rules: [{field: phone, operator: 'null', ignoreCase: null}]}\n",
+    "a: {combinator: AND, not: null, rules: [{field: phone, operator: notNull, muted: false}]}\n",
     "a: {combinator: or, rules: [{combinator: and, rules: [{field: phone, operator: notNull}]}]}\n",
     "a: {field: audience, operator: in, value: b}\nb: {members: []}\n",
     "a: {name: A, description: B, tags: [x, 2026], id: 7, rule: phone exists}\n",
