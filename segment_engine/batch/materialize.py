@@ -106,7 +106,7 @@ class _Run:
         for key, ids in lists.items():
             with _noted(self.failed, key):
                 self.members[key] = sorted(combiner.held(key, ids, engine.rule("true")))
-        order = dependency_order(self._graph, [*lists, *self.failed])
+        order = dependency_order(self._graph, dict.fromkeys([*lists, *self.failed]))
         for key, fault in order.faults.items():
             self._refuse(key, fault)
         known = {key: frozenset(ids) for key, ids in self.members.items()}

@@ -168,6 +168,7 @@ def _field() -> Node:
 
 def _audiences() -> Node:
     return {
+        "description": "Audiences by key.",
         "type": "object",
         "minProperties": 1,
         "propertyNames": {"pattern": r"\S"},
@@ -177,7 +178,8 @@ def _audiences() -> Node:
 
 def _audience() -> Node:
     long = _mapping(AUDIENCE_KEYS, _AUDIENCE)
-    long["oneOf"] = [{"required": ["rule"]}, {"required": ["members"]}]
+    tried = {"required": ["examples"]}
+    long["oneOf"] = [{"required": ["rule"]}, {"required": ["members"], "not": tried}]
     return {
         "description": "A rule, or a mapping with `rule:` or `members:`.",
         "if": {"type": "object", "not": _query_like()},
@@ -231,7 +233,11 @@ def _query() -> Node:
 
 
 _GROUP: Mapping[str, Node] = {
-    "combinator": {"type": "string", "pattern": "^([aA][nN][dD]|[oO][rR])$"},
+    "combinator": {
+        "type": "string",
+        "pattern": "^([aA][nN][dD]|[oO][rR])$",
+        "description": "`and` or `or`.",
+    },
     "rules": {"type": "array", "items": _ref("query"), "description": "Rules and groups."},
     "not": _flag("Whether the group keeps the others."),
 }
@@ -282,7 +288,8 @@ def _names(said: Iterable[tuple[str, str]]) -> Node:
     found: dict[str, str] = {}
     for name, about in said:
         found.setdefault(name, about)
-    return {"oneOf": [{"const": name, "description": about} for name, about in found.items()]}
+    rows = [{"const": name, "description": about} for name, about in found.items()]
+    return {"description": "What the field is asked.", "oneOf": rows}
 
 
 def _said(row: Operator) -> str:

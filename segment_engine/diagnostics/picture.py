@@ -27,7 +27,7 @@ def drawn(item: Diagnostic, text: str) -> Words:
     start = min(item.span.start, len(text))
     number = text.count("\n", 0, start) + 1
     begin = text.rfind("\n", 0, start) + 1
-    line = text[begin:].split("\n", 1)[0]
+    line = text[begin:].split("\n", 1)[0].removesuffix("\r")
     first, last = start - begin, max(min(item.span.end - begin, len(line)), start - begin + 1)
     line, first, last = _crop(line, first, last)
     shown, before = _printable(line), _columns(_printable(line[:first]))

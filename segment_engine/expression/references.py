@@ -15,6 +15,12 @@ from segment_engine.operators.row import Shape
 MOST_SHOWN = 12
 """Audiences of a path that a message names."""
 
+MOST_TRACED = 300
+"""In a larger knot of audiences the way of each back to itself is not looked for."""
+
+MOST_GUESSED = 100
+"""Unknown audiences whose nearest names are looked for: that takes time."""
+
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -69,11 +75,16 @@ def dependency_order(
     An unknown audience and a cycle are the faults of every audience that names it or is in it;
     all of them have their place in `keys`, too, so that a failure can be carried on.
     """
-    faults = {
-        key: _unknown(reference, [*graph, *given])
+    missing = {
+        key: reference
         for key, refers in graph.items()
         for reference in reversed(refers)
         if reference.key not in graph and reference.key not in given
+    }
+    guessed = [*dict.fromkeys(reference.key for reference in missing.values())][:MOST_GUESSED]
+    near = {name: nearest(name, [*graph, *given]) for name in guessed}
+    faults = {
+        key: _unknown(reference, near.get(reference.key, ())) for key, reference in missing.items()
     }
     ordered: list[str] = []
     for group in _components(graph):
@@ -106,8 +117,7 @@ class Failures:
         return Diagnostic("failed-audience", message, first.span, help=f'mend "{root}"')
 
 
-def _unknown(reference: Reference, known: Iterable[str]) -> Diagnostic:
-    near = nearest(reference.key, known)
+def _unknown(reference: Reference, near: tuple[str, ...]) -> Diagnostic:
     message = f'no audience is called "{reference.key}"'
     return Diagnostic("unknown-audience", message, reference.span, near=near)
 
@@ -116,6 +126,10 @@ def _cycle(
     key: str, graph: Mapping[str, tuple[Reference, ...]], group: Collection[str]
 ) -> Diagnostic:
     """The shortest way from the audience back to itself."""
+    if len(group) > MOST_TRACED:
+        first = next(reference for reference in graph[key] if reference.key in group)
+        message = f"the audience refers to itself, in a knot of {len(group):,} audiences"
+        return Diagnostic("audience-cycle", message, first.span, help="take one of them out")
     came: dict[str, str] = {}
     waiting = [key]
     for at in waiting:
