@@ -21,7 +21,7 @@ from segment_engine.backends.bind_logic import (
 from segment_engine.backends.physical import Bool, Float, Int, IsoText, Json, ListOf, Text
 from segment_engine.backends.reading import MISSING, Columns, Reading, Value, locate
 from segment_engine.expression.nodes import Call, Constant, Expr, Field, Leaf, fold
-from segment_engine.expression.resolve import EXISTS, FALSE, make
+from segment_engine.expression.resolve import EXISTS, make
 from segment_engine.operators.row import Operator, Shape
 from segment_engine.operators.table import operator
 from segment_engine.values.moments import Window
@@ -112,12 +112,10 @@ def literal(constant: Constant) -> Value:
 
 def present(found: Expr) -> Expr:
     """Whether there is a value, whatever the type."""
-    if found == MISSING:
-        return FALSE
     if isinstance(found, Call) and found.op is _DATETIME:
         return bind_times.in_window(found, bind_times.ALWAYS)
     if not isinstance(found, Reading):
-        return Call(EXISTS, (found,), TRUTH)
+        return settled(Call(EXISTS, (found,), TRUTH))
     if isinstance(found.stored, Json):
         yes = Value(True, Bool())
         return Call(operator("eq"), (found.as_form("present"), yes), TRUTH)
