@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from segment_engine.catalog.entries import EXAMPLE, Column, Example
+from segment_engine.catalog.entries import Column, Example
 from segment_engine.catalog.places import span_of
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.diagnostics.nearest import nearest
@@ -60,7 +60,7 @@ class Trial:
             elif spec is not None and not _fits(_value(given, spec), spec.type):
                 wants = _WANTED.get(spec.type.family, f"one {spec.type}")
                 message = f"column {name!r} holds a {spec.type}; it wants {wants}"
-                yield Diagnostic(EXAMPLE, message, span_of(given.node))
+                yield Diagnostic("example", message, span_of(given.node))
 
     def _unknown(self, name: str, given: Column) -> Diagnostic:
         """A column that there is not; often a field's name, or a path into an open one."""
@@ -68,26 +68,26 @@ class Trial:
         message = f"no field reads a column {name!r}"
         if field is not None and field.derived is not None:
             message = f"field `{name}` is derived by `{field.derived}`; give what that reads"
-            return Diagnostic(EXAMPLE, message, span_of(given.key))
+            return Diagnostic("example", message, span_of(given.key))
         near = nearest(name, self._columns) if field is None else (field.column,)
-        return Diagnostic(EXAMPLE, message, span_of(given.key), near=near)
+        return Diagnostic("example", message, span_of(given.key), near=near)
 
     def _unsaid(self, rule: Rule, example: Example) -> Iterator[Diagnostic]:
         """What the rule asks for beside the consumer, and the example does not say."""
         span = span_of(example.node)
         if example.as_of is None and uses_clock(rule.expression, self.engine.derived):
             message = "the rule asks for the time of the run, so an example wants `as_of:`"
-            yield Diagnostic(EXAMPLE, message, span, help="such as `as_of: 2026-07-01`")
+            yield Diagnostic("example", message, span, help="such as `as_of: 2026-07-01`")
         referred = [found.key for found in references(rule.expression, self.aliases)]
         given = [self.aliases.get(key, key) for key in example.audiences]
         for key in referred:
             if key not in given:
                 message = f'the rule asks whether the consumer is in audience "{key}"'
-                yield Diagnostic(EXAMPLE, message, span, help=f"`audiences: {{{key}: true}}`")
+                yield Diagnostic("example", message, span, help=f"`audiences: {{{key}: true}}`")
         for key in given:
             if key not in referred:
                 message = f'the rule does not refer to audience "{key}"'
-                yield Diagnostic(EXAMPLE, message, span, near=nearest(key, referred))
+                yield Diagnostic("example", message, span, near=nearest(key, referred))
 
     # ---- what the rule says
 
@@ -107,9 +107,9 @@ class Trial:
             if rule.matches(consumer, example.as_of, names) is not example.member:
                 yield _wrong(example, deciding(rule.expression, keeps))
         except RuleError as fault:
-            yield Diagnostic(EXAMPLE, fault.diagnostics[0].message, span_of(example.node))
+            yield Diagnostic("example", fault.diagnostics[0].message, span_of(example.node))
         except SegmentError as fault:
-            yield Diagnostic(EXAMPLE, str(fault), span_of(example.node))
+            yield Diagnostic("example", str(fault), span_of(example.node))
 
 
 def deciding(rule: Expr, keeps: Callable[[Expr], bool]) -> tuple[Clause, ...]:
@@ -143,7 +143,7 @@ def _wrong(example: Example, clauses: tuple[Clause, ...]) -> Diagnostic:
     does, wanted = ("drops", "in: true") if example.member else ("keeps", "in: false")
     message = f"the rule {does} this consumer, against `{wanted}`: {', '.join(told[:SHOWN] + more)}"
     help = "mend the rule, or the example"
-    return Diagnostic(EXAMPLE, message, span_of(example.node), help=help)
+    return Diagnostic("example", message, span_of(example.node), help=help)
 
 
 # ---- values

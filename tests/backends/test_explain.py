@@ -155,7 +155,7 @@ def test_displays_cut_long_sql_and_the_value_does_not() -> None:
 
 
 @settings(max_examples=2 * TIMES, deadline=None)
-@given(cases(size=12, depth=3))
+@given(cases(size=12))
 def test_the_parts_make_the_whole(case: Case) -> None:
     (rule,) = case.rules
     source = open_for(case.engine, [rule], case.consumers, "id")

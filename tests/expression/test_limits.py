@@ -53,6 +53,11 @@ LIMITS = [
         "a rule has at most 64 KiB beside the values of its lists",
     ),
     (
+        f't in ("a") or t = "{"x" * (64 * 1024 - 21)}"',
+        f't in ("a") or t = "{"x" * (64 * 1024 - 10)}"',
+        "a rule has at most 64 KiB beside the values of its lists",
+    ),
+    (
         f't in ("{"x" * (1024 * 1024 - 9)}")',
         f't in ("{"x" * (1024 * 1024 - 8)}")',
         "a rule has at most 1 MiB",

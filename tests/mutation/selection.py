@@ -12,7 +12,7 @@ from typing import Any
 import coverage
 import pytest
 
-from tests.mutation.children import QUIET, SOON, Tests, forked, unit
+from tests.mutation.children import QUIET, Tests, forked, unit
 from tests.mutation.mutants import PACKAGE
 
 FILES = (
@@ -50,7 +50,7 @@ class Selection:
         """
         seen = self.units.get(module, {}).get(line, set())
         others = self.seconds.keys() - seen if len(seen) < 2 else ()
-        ordered = [*sorted(seen, key=self._cost), *sorted(others, key=self._cost_of_other)]
+        ordered = [*sorted(seen, key=self._cost), *sorted(others, key=self._cost)]
         sums = accumulate(self.seconds[name] for name in ordered)
         most = SHARE * sum(self.seconds.values())
         return {
@@ -58,9 +58,6 @@ class Selection:
             for number, (name, total) in enumerate(zip(ordered, sums, strict=True))
             if total <= most or number < len(seen) <= FEW
         }
-
-    def _cost_of_other(self, name: str) -> tuple[bool, float]:
-        return not name.startswith(SOON), self.seconds[name]
 
     def _cost(self, name: str) -> tuple[float, str]:
         return self.seconds[name], name
