@@ -62,8 +62,11 @@ def materialize(
     """
     if engine_name not in ENGINES:
         raise RunError(f"there is no engine {engine_name!r}; there are {', '.join(ENGINES)}")
-    if not isinstance(rules, Mapping) or not isinstance(lists, Mapping):
-        raise RunError(f"audiences are a mapping of key to rule, not {type(rules).__name__}")
+    for given, wanted in ((rules, "rule"), (lists, "ids")):
+        if not isinstance(given, Mapping):
+            raise RunError(
+                f"audiences are a mapping of key to {wanted}, not {type(given).__name__}"
+            )
     if twice := rules.keys() & lists.keys():
         raise RunError(f"audience {min(twice)!r} is given as a rule and as a list")
     clock = engine.clock(as_of)
