@@ -230,17 +230,16 @@ class Rule(Shown):
         first: int = 5,
         id_column: str = "id",
         progress: Callable[[int, int], None] | None = None,
+        audiences: Mapping[str, Collection[Any]] | None = None,
     ) -> "Preview":
         """The members' number and share, the `first` of them, and how they differ from everybody.
 
         The profile covers every field of the schema that the source has; DuckDB makes it.
-        `progress(done, total)` is called after each field. Raises as `members` does, and
-        RunError for a rule that refers to audiences.
+        `progress(done, total)` is called after each field; `audiences` are those of `members`.
+        Raises as `members` does.
         """
-        if self.audiences:
-            raise RunError("a rule that refers to audiences has no preview; ask for its members")
         found: Preview = part("preview").preview(
-            self, self._engine.clock(as_of), source, first, id_column, progress
+            self, self._engine.clock(as_of), source, first, id_column, progress, audiences
         )
         return found
 

@@ -1,6 +1,6 @@
 """A look at the members of a rule: their number, the first of them, and how they differ."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -12,10 +12,12 @@ from segment_engine.backends.bind import bind
 from segment_engine.backends.profile import Asked, FieldProfile, asked_of, profiled
 from segment_engine.backends.records import to_value
 from segment_engine.backends.sources import Source, columns_read, open_for
+from segment_engine.backends.sources.beside import WithMembers
 from segment_engine.backends.sources.fitting import misplaced
 from segment_engine.backends.sources.rows import records
 from segment_engine.backends.sql import identifier, to_sql
 from segment_engine.expression.nodes import Field, walk
+from segment_engine.expression.references import condition_of
 from segment_engine.expression.resolve import expand_derived, resolve
 from segment_engine.values.isotime import format_instant
 from segment_engine.values.moments import Clock
@@ -59,13 +61,19 @@ def preview(
     first: int,
     id_column: str,
     progress: Progress | None = None,
+    audiences: Mapping[str, Collection[Any]] | None = None,
 ) -> Preview:
     """As `Rule.preview`."""
     engine = rule.engine
     specs = [spec for spec in engine.schema.specs.values() if spec.derived is None]
     opened = open_for(engine, [rule], source, id_column, {spec.column for spec in specs})
     duckdb_engine.check_ids(opened, id_column)
-    where = to_sql(bind(rule.resolved(clock), opened.columns))
+    beside: dict[str, str] = {}
+    if rule.audiences:
+        known = {key: condition_of(key, audiences or {}) for key in rule.audiences}
+        opened = joined = WithMembers(opened, known, id_column)
+        beside = {key: joined.condition(key) for key in known}
+    where = to_sql(bind(rule.resolved(clock), opened.columns, beside))
     counts = f"select count(*) as total, count(*) filter (where {where}) as kept"
     row = duckdb_engine.query(opened, counts).to_pylist()[0]
     members = tuple(_first(rule, clock, opened, where, first, id_column))

@@ -4,9 +4,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from segment_engine.backends.sources import Source, open_for
+from segment_engine.backends.sources import open_for
+from segment_engine.backends.sources.beside import id_type
 from segment_engine.batch.combine import Combiner
 from segment_engine.batch.memberships import Memberships
 from segment_engine.errors import RuleError, RunError, SegmentError
@@ -80,7 +79,7 @@ def materialize(
     return Memberships(
         {key: made.members[key] for key in keys if key in made.members},
         {key: made.failed[key] for key in keys if key in made.failed},
-        _id_type(opened, id_column),
+        id_type(opened, id_column),
         consumers,
     )
 
@@ -150,10 +149,3 @@ def _checked(
         except SegmentError as fault:
             failed[key] = fault
     return checked, failed
-
-
-def _id_type(source: Source, id_column: str) -> pa.DataType:
-    """The Arrow type of the ids, so that an empty audience has it too."""
-    with source.duckdb() as (connection, relation):
-        empty = connection.sql(f"select * from {relation} limit 0").to_arrow_table()
-    return empty.schema.field(id_column).type

@@ -85,10 +85,15 @@ def _told(catalog: Catalog) -> dict[str, Any]:
 
 
 def members_of(
-    catalog: Catalog, keys: Sequence[str], consumers: str, as_of: str, **options: Any
+    catalog: Catalog,
+    keys: Sequence[str],
+    consumers: str,
+    as_of: str,
+    id_column: str,
+    engine: str = "duckdb",
 ) -> Mapping[str, Any]:
     """The members of those audiences, for a rule that refers to them. Raises their errors."""
     if not keys:
         return {}
-    run = catalog.materialize(consumers, as_of=as_of, only=keys, **options)
+    run = catalog.materialize(consumers, as_of=as_of, only=keys, id_column=id_column, engine=engine)
     return {key: run.members(catalog.aliases.get(key, key)) for key in keys}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from segment_engine.cli.catalogs import members_of
 from segment_engine.cli.inputs import (
     AsJson,
     AsOf,
@@ -21,7 +22,7 @@ from segment_engine.cli.inputs import (
 )
 from segment_engine.cli.output import say, say_json, show_table
 from segment_engine.cli.progress import progress
-from segment_engine.cli.rules import checked_rule
+from segment_engine.cli.rules import checked_rule, instant_of
 from segment_engine.expression.inferred import percent
 from segment_engine.values.numbers import plain
 
@@ -61,8 +62,10 @@ def preview(
     engine = held.engine if held else engine_of(schema, timezone)
     checked, _ = checked_rule(engine, rule, file)
     chosen = id_column or (held.id_column if held else "id")
+    instant = instant_of(engine, as_of)
+    known = members_of(held, checked.audiences, consumers, instant, chosen) if held else {}
     with progress("profiling fields") as step:
-        found = checked.preview(consumers, as_of, first, chosen, step)
+        found = checked.preview(consumers, instant, first, chosen, step, known)
     if as_json:
         told = {"ok": True, "text": checked.text, "timezone": engine.timezone}
         say_json({**told, **found.to_dict()})

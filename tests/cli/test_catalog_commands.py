@@ -118,6 +118,8 @@ def test_materialize_and_members_of_a_catalog(shop: Path, engine: str) -> None:
     asked = ("--catalog", "shop.yaml", *where)
     assert run("members", 'not in audience "both"', *asked).out == "b\n"
     assert run("count", 'in audience "press" and email exists', *asked).out == "2\n"
+    shown = run("preview", 'in audience "both" and totalOrders > 1', *asked[:4])
+    assert shown.out.startswith("2 of 3 consumers (67%)") and "totalOrders  100%" not in shown.err
     nobody = run("count", 'in audience "nobody"', *asked)
     assert nobody.err.startswith("error: there is no audience")
     alone = run("members", 'in audience "both"', *where, "--id-column", "key")

@@ -37,10 +37,16 @@ _UNREADABLE = (
 )
 
 
+BESIDE = "segment_engine_members"
+"""The name of the one table that a query may have beside the consumers."""
+
+
 class Queries(Protocol):
     """What runs SQL: a DuckDB connection, or a user's relation on its own connection."""
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation: ...
+
+    def register(self, view_name: str, python_object: object) -> object: ...
 
 
 class Source(ABC):
@@ -241,8 +247,15 @@ class _Over:
 
     def __init__(self, relation: duckdb.DuckDBPyRelation) -> None:
         self._relation = relation
+        self._beside: object = None
+
+    def register(self, view_name: str, python_object: object) -> None:
+        """Puts a table beside the consumers, under the one name that there is for it."""
+        assert view_name == BESIDE
+        self._beside = python_object
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        segment_engine_members = self._beside  # noqa: F841 - DuckDB finds it by its name
         made = self._relation.query("consumers", query)
         assert made is not None, "only a statement that is no query makes no relation"
         return made
