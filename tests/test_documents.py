@@ -95,8 +95,9 @@ def run(words: list[str], given: str) -> tuple[str, int]:
 
 def run_pytest(words: list[str]) -> tuple[str, int]:
     """As `run`, of a test run of its own with the plugin, registered or not."""
+    plugin = ("-p", "segment_engine.pytest_plugin", "-p", "no:cacheprovider")
     done = subprocess.run(
-        [sys.executable, "-m", *words, "-p", "segment_engine_pytest", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", *words, *plugin],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

@@ -27,7 +27,8 @@ MODULES = dict.fromkeys(
 
 ORDER = (
     *("values", "operators", "display", "diagnostics", "errors", "expression", "language"),
-    *("backends", "batch", "parts", "rule", "engine", "catalog", "discovery", "testing", "cli"),
+    *("backends", "batch", "parts", "rule", "engine", "catalog", "discovery"),
+    *("testing", "pytest_plugin", "cli"),
 )
 """A room imports from its own and from rooms before it. `parts` names modules as text."""
 

@@ -65,8 +65,7 @@ def test_the_wheel_holds_the_package_and_the_grammar_only(archives: Path) -> Non
         names = archive.namelist()
     assert {"segment_engine/grammar/audience.lark", "segment_engine/py.typed"} <= set(names)
     folders = {name.split("/")[0] for name in names}
-    ours = {"segment_engine", "segment_engine_pytest.py"}
-    assert {folder.split("-")[0] for folder in folders} == ours
+    assert {folder.split("-")[0] for folder in folders} == {"segment_engine"}
     assert not [name for name in names if "CDNOW" in name or "__pycache__" in name]
 
 
@@ -74,7 +73,7 @@ def test_the_source_archive_leaves_the_purchases_out(archives: Path) -> None:
     (source,) = archives.glob("*.tar.gz")
     with tarfile.open(source) as archive:
         folders = {Path(name).parts[1] for name in archive.getnames() if "/" in name}
-    wanted = {"segment_engine", "segment_engine_pytest.py", "grammar", "pyproject.toml", "LICENSE"}
+    wanted = {"segment_engine", "grammar", "pyproject.toml", "LICENSE"}
     assert wanted <= folders
     assert not folders & {"tests", "benchmarks"}
 

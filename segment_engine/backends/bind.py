@@ -30,7 +30,7 @@ from segment_engine.backends.reading import (
 )
 from segment_engine.expression.nodes import Call, Constant, Expr, Field, Leaf, fold
 from segment_engine.expression.references import condition_of
-from segment_engine.expression.resolve import EXISTS, FALSE, IN_AUDIENCE, make
+from segment_engine.expression.resolve import EXISTS, IN_AUDIENCE, make
 from segment_engine.operators.row import Operator, Shape
 from segment_engine.operators.table import operator
 from segment_engine.values.moments import Window
@@ -122,12 +122,10 @@ def literal(constant: Constant) -> Value:
 
 def present(found: Expr) -> Expr:
     """Whether there is a value, whatever the type."""
-    if found == MISSING:
-        return FALSE
     if isinstance(found, Call) and found.op is _DATETIME:
         return bind_times.in_window(found, bind_times.ALWAYS)
     if not isinstance(found, Reading):
-        return Call(EXISTS, (found,), TRUTH)
+        return settled(Call(EXISTS, (found,), TRUTH))
     if isinstance(found.stored, Json):
         yes = Value(True, Bool())
         return Call(operator("eq"), (found.as_form("present"), yes), TRUTH)

@@ -147,8 +147,6 @@ _WANTED = {
     "text": "text",
     "boolean": "a boolean",
     "time": "a date or a timestamp",
-    "any": "JSON text, a struct or a map",
-    "list": "a list",
 }
 
 

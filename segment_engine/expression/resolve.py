@@ -60,10 +60,10 @@ _PARTS = {
 _HOUR = operator("hour")
 
 
-def make(name: str, *args: Expr, ignoring_case: bool = False) -> Call:
+def make(name: str, *args: Expr) -> Call:
     """A call that needs no check, because it is made of checked parts."""
     op = operator(name)
-    return Call(op, args, op.gives, ignoring_case=ignoring_case)
+    return Call(op, args, op.gives)
 
 
 def resolve(expr: Expr, clock: Clock, derived: Mapping[str, Expr]) -> Expr:

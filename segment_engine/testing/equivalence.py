@@ -77,7 +77,8 @@ def assert_equivalent(
       as of       2026-07-01T12:00:00Z in UTC
     """
     found = counterexample(rule_a, rule_b, engine=engine, as_of=as_of)
-    assert found is None, f"the rules differ:\n{found}"
+    if found is not None:
+        raise AssertionError(f"the rules differ:\n{found}")
 
 
 def counterexample(

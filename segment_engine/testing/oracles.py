@@ -73,7 +73,8 @@ def assert_agreement(
     >>> assert_agreement(rule, [{"totalOrders": 2}, {"totalOrders": None}])
     """
     found = differences(rules, consumers, as_of=as_of, engines=engines, id_column=id_column)
-    assert not found, f"unlike {engines[-1]}:\n" + "\n".join(map(str, found[:5]))
+    if found:
+        raise AssertionError("\n".join([f"unlike {engines[-1]}:", *map(str, found[:5])]))
 
 
 def assert_partition(
@@ -100,9 +101,9 @@ def assert_partition(
     for name in engines:
         rest = [whole - kept for whole in everyone.members(name) for kept in run.members(name)]
         found = list(opposite.apart(name, rest))
-        assert not found, "a rule and its `not` overlap or leave somebody out:\n" + "\n".join(
-            map(str, found[:5])
-        )
+        if found:
+            told = "a rule and its `not` overlap or leave somebody out:"
+            raise AssertionError("\n".join([told, *map(str, found[:5])]))
 
 
 class _Run:

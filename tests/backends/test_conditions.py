@@ -16,7 +16,20 @@ import pytest
 
 from segment_engine import Engine, Schema, SourceError
 from segment_engine.backends import polars_expr
-from segment_engine.backends.physical import Bool, Day, Dec, Float, Int, Physical, Stamp, Text
+from segment_engine.backends.physical import (
+    Bool,
+    Day,
+    Dec,
+    Float,
+    Int,
+    IsoText,
+    Json,
+    MapOf,
+    Other,
+    Physical,
+    Stamp,
+    Text,
+)
 
 GOLDEN = Path(__file__).parent / "golden" / "sql.txt"
 AS_OF = "2026-07-01T12:00:00Z"
@@ -114,6 +127,35 @@ def test_a_column_of_another_type_is_told_from_what_is_wanted(kind: str, wanted:
 
 
 @pytest.mark.parametrize(
+    ("schema", "rule", "told"),
+    [
+        (
+            {"i8": "any"},
+            "i8 exists",
+            "column 'i8' is integer of 8 bits; field `i8` wants JSON text, "
+            "a struct or a map from text",
+        ),
+        (
+            {"none": "text"},
+            "none exists",
+            "the source has no column 'none', which field `none` reads; its columns are "
+            + ", ".join(list(COLUMNS)[:20]),
+        ),
+        (
+            {"record": "any", "record.a": "number"},
+            "record.a > 1",
+            "column 'record' at `record.a` is list of struct(b: text); field `record.a` is number "
+            "and wants a number (integer, decimal or float)",
+        ),
+    ],
+)
+def test_what_a_source_does_not_have_is_told(schema: dict[str, str], rule: str, told: str) -> None:
+    with pytest.raises(SourceError) as raised:
+        Engine(Schema(schema)).rule(rule).sql(source=EMPTY)
+    assert str(raised.value) == told
+
+
+@pytest.mark.parametrize(
     ("column", "told"),
     [
         ("i8", "integer of 8 bits"),
@@ -136,6 +178,14 @@ def test_storages_have_names(column: str, told: str) -> None:
     with pytest.raises(SourceError, match="wants") as raised:
         rule.sql(source=EMPTY)
     assert f"column '{column}' is {told};" in str(raised.value)
+
+
+def test_every_kind_of_storage_has_a_name() -> None:
+    kinds = (Json(), IsoText(), MapOf(Dec()), Other("BLOB"), Stamp("s", False), Int(16, False))
+    assert ", ".join(map(str, kinds)) == (
+        "JSON text, ISO 8601 text, map from text to decimal(18, 2), BLOB, timestamp in s, "
+        "unsigned integer of 16 bits"
+    )
 
 
 LITERALS: list[tuple[Any, Physical, Any]] = [

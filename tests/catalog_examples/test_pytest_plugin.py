@@ -10,7 +10,7 @@ import pytest
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[2]
-PLUGIN = ("-p", "segment_engine_pytest")
+PLUGIN = ("-p", "segment_engine.pytest_plugin")
 
 SHOP = """\
 loyal:
@@ -69,7 +69,7 @@ def test_a_failure_is_a_picture_and_no_traceback(shop: pytest.Pytester) -> None:
         ],
         consecutive=True,
     )
-    result.stdout.no_fnmatch_line("*segment_engine_pytest.py*")
+    result.stdout.no_fnmatch_line("*pytest_plugin.py*")
 
 
 def test_an_audience_that_is_wrong_fails_with_its_pictures(shop: pytest.Pytester) -> None:
@@ -156,13 +156,13 @@ def test_workers_collect_the_same(shop: pytest.Pytester) -> None:
     result.assert_outcomes(passed=4, failed=1)
 
 
-def test_a_run_without_catalogs_imports_nothing_of_the_package(shop: pytest.Pytester) -> None:
+def test_a_run_without_catalogs_imports_nothing_heavy(shop: pytest.Pytester) -> None:
     shop.makepyfile(
         test_other="""
         import sys
         def test_other():
-            assert "segment_engine_pytest" in sys.modules
-            assert "segment_engine" not in sys.modules
+            assert "segment_engine.pytest_plugin" in sys.modules
+            assert not {"duckdb", "polars", "pyarrow", "rich"} & set(sys.modules)
         """
     )
     shop.runpytest_subprocess(*PLUGIN).assert_outcomes(passed=1)
@@ -173,9 +173,9 @@ def test_it_may_be_both_installed_and_named(tmp_path: Path) -> None:
     info = tmp_path / "site/shop_engine-1.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shop-engine\nVersion: 1\n")
-    entry = "[pytest11]\nsegment_engine_pytest = segment_engine_pytest\n"
+    entry = "[pytest11]\nsegment_engine.pytest_plugin = segment_engine.pytest_plugin\n"
     (info / "entry_points.txt").write_text(entry)
-    (info / "RECORD").write_text("segment_engine_pytest.py,,\nsegment_engine/__init__.py,,\n")
+    (info / "RECORD").write_text("segment_engine/__init__.py,,\n")
     (tmp_path / "shop.yaml").write_text(SHOP.replace("2, total", "4, total"), "utf-8")
     for more in ((), PLUGIN):
         done = subprocess.run(

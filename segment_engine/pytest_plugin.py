@@ -1,22 +1,18 @@
-"""Pytest plugin: audiences of catalogs and their examples as tests.
-
-It stands beside the package, because pytest loads it in every run, wherever it is installed:
-the package itself is imported when a catalog is collected. PYTEST_DONT_REWRITE: there is nothing
-to rewrite in it.
-"""
+"""Pytest plugin: audiences of catalogs and their examples as tests. PYTEST_DONT_REWRITE"""
 
 import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from segment_engine import Catalog, Rule, SegmentError
-    from segment_engine.catalog.entries import Entry, Example
-    from segment_engine.catalog.findings import Finding, SourceText
+from segment_engine.catalog.catalog import Catalog
+from segment_engine.catalog.entries import Entry, Example
+from segment_engine.catalog.findings import Finding, SourceText
+from segment_engine.errors import SegmentError
+from segment_engine.rule import Rule
 
 OPTION, INI = "--segment-catalog", "segment_catalogs"
 ENDINGS = (".yaml", ".yml", ".json")
@@ -89,7 +85,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return CatalogFile.from_parent(parent, path=file_path, root=root or file_path)
 
 
-_LOADED = pytest.StashKey["dict[Path, Catalog | SegmentError]"]()
+_LOADED = pytest.StashKey[dict[Path, Catalog | SegmentError]]()
 
 
 class CatalogFile(pytest.File):
@@ -114,10 +110,10 @@ class CatalogFile(pytest.File):
                     self, name=name, entry=entry, example=example, rule=rule
                 )
 
-    def _has(self, file: "SourceText") -> bool:
+    def _has(self, file: SourceText) -> bool:
         return self.path.samefile(file.path)
 
-    def _catalog(self) -> "Catalog":
+    def _catalog(self) -> Catalog:
         """The whole catalog, read once for all of its files."""
         loaded = self.config.stash.setdefault(_LOADED, {})
         if self.root not in loaded:
@@ -128,9 +124,7 @@ class CatalogFile(pytest.File):
         return found
 
 
-def _load(path: Path) -> "Catalog | SegmentError":
-    from segment_engine import Catalog, SegmentError
-
+def _load(path: Path) -> Catalog | SegmentError:
     try:
         return Catalog.load(path)
     except SegmentError as fault:
@@ -143,7 +137,7 @@ def _shown(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def _drawn(findings: "Iterable[Finding]") -> list[str]:
+def _drawn(findings: Iterable[Finding]) -> list[str]:
     return [found.draw() for found in findings]
 
 
@@ -173,7 +167,7 @@ class Wrong(Exception):
 class AudienceItem(CatalogItem):
     """An audience: its rule or list, and whatever else is no example of it."""
 
-    def __init__(self, *, entry: "Entry", **given: Any) -> None:
+    def __init__(self, *, entry: Entry, **given: Any) -> None:
         super().__init__(wrong=_drawn(entry.about(None)), **given)
         self.entry = entry
 
@@ -185,9 +179,7 @@ class AudienceItem(CatalogItem):
 class ExampleItem(CatalogItem):
     """A consumer whom the rule keeps, or does not keep, as the example says."""
 
-    def __init__(
-        self, *, entry: "Entry", example: "Example", rule: "Rule | None", **given: Any
-    ) -> None:
+    def __init__(self, *, entry: Entry, example: Example, rule: Rule | None, **given: Any) -> None:
         super().__init__(wrong=_drawn(entry.about(example)), **given)
         self.entry, self.example, self.rule = entry, example, rule
         self.wrong += self._context if self.wrong else []
