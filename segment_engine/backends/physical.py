@@ -139,7 +139,6 @@ _FAMILIES: dict[str, tuple[type, ...]] = {
     "text": (Text,),
     "boolean": (Bool,),
     "time": (Day, Stamp, IsoText),
-    "any": (Text, Json, Record, MapOf),
 }
 
 _WANTED = {

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -32,6 +33,7 @@ from segment_engine.backends.physical import (
 )
 
 GOLDEN = Path(__file__).parent / "golden" / "sql.txt"
+ENGINES = ("duckdb", "polars", "records")
 AS_OF = "2026-07-01T12:00:00Z"
 DEFAULTS = {
     "text": pa.string(),
@@ -91,6 +93,23 @@ def test_only_some_parts_of_a_long_and_are_left_open_to_pruning() -> None:
     assert few == f"({open_parts})"
     assert more.startswith(f"({open_parts} and ((") and more.endswith(") is true)")
     assert more.count("i64") == 60
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_maps_of_duckdb_are_read_by_key(name: str) -> None:
+    with duckdb.connect() as connection:
+        people = connection.sql(
+            """select * from (
+                values (1, map {'tier': 'gold', 'it''s': 'x'}), (2, map {}), (3, null)
+            ) as people(id, metadata)"""
+        )
+        for text, members in (
+            ('metadata.tier = "gold"', [1]),
+            ('metadata["it\'s"] exists', [1]),
+            ("metadata.tier is missing", [2, 3]),
+            ("metadata exists", [1, 2]),
+        ):
+            assert Engine().rule(text).members(people, engine=name) == members
 
 
 @pytest.mark.parametrize("kind", DEFAULTS)
