@@ -183,8 +183,11 @@ class Catalog:
         """The members of all audiences at one instant, as `Engine.materialize`.
 
         Audiences that are wrong are in `.failed` and stop no other. `only` are the keys to
-        compute, beside those that they refer to; None is all.
+        compute, beside those that they refer to; None is all. Raises CatalogError where a
+        setting is unknown: a misspelt `timezone` would be another run.
         """
+        if unsettled := [finding for part_ in self._parts for finding in part_.unsettled]:
+            raise CatalogError(unsettled)
         wanted = set(self.audiences) if only is None else self._with_those_behind(only)
         failed: dict[str, SegmentError] = {k: v for k, v in self.failed.items() if k in wanted}
         made: Memberships = part("batch").materialize(

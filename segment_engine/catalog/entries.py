@@ -133,6 +133,8 @@ class Part:
     settings: dict[str, yaml.Node] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    unsettled: list[Finding] = field(default_factory=list)
+    """Those of the findings that are about settings, such as an unknown `timezon:`."""
 
 
 def read_part(file: SourceText) -> Part:
@@ -144,7 +146,8 @@ def read_part(file: SourceText) -> Part:
         part.settings = document.known(document.entries(root, _AUDIENCES), TOP_KEYS)
         part.named = "audiences" in part.settings
         root = part.settings.pop("audiences", None)
-    part.findings += [_finding(file, fault) for fault in document.taken()]
+    part.unsettled = [_finding(file, fault) for fault in document.taken()] if part.named else []
+    part.findings += [*part.unsettled, *(_finding(file, fault) for fault in document.taken())]
     if root is not None or not part.settings:
         part.entries = _entries(document, root, part)
     part.findings += [_finding(file, fault) for fault in document.taken()]

@@ -149,6 +149,13 @@ def test_settings_that_are_wrong(shop: Path) -> None:
     assert "shop.yaml:4:5: error[schema]" in done.err
 
 
+def test_a_misspelt_setting_is_no_run(shop: Path) -> None:
+    (shop / "shop.yaml").write_text(CATALOG.replace("timezone:", "timezon:"), "utf-8")
+    done = run("materialize", "shop.yaml", "-c", "people.csv", "-o", "out")
+    assert done.code == 1 and not (shop / "out").exists()
+    assert "shop.yaml:2:1: error[catalog]: unknown key 'timezon'" in done.err
+
+
 def test_hooks_run_the_commands(shop: Path) -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
     assert {hook["id"] for hook in hooks} == {"segment-engine-check", "segment-engine-format"}
