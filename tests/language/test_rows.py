@@ -115,7 +115,7 @@ def test_refuses(rows: Any, expected: list[tuple[str, str]]) -> None:
 def test_refuses_excess_at_once(rows: Any, code: str) -> None:
     start = time.process_time()
     assert findings(rows)[-1][0] == code
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 10
 
 
 def test_no_rows_are_nobody() -> None:
