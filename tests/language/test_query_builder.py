@@ -222,10 +222,10 @@ def test_refuses(query: Any, expected: list[tuple[str, str]] | None) -> None:
     ],
 )
 def test_refuses_json_text_at_once(text: str, code: str | None) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     found = findings(text)
     assert [item[0] for item in found] == [code or "number-range"]
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 1
 
 
 def test_a_circle_is_too_deep() -> None:
