@@ -1,5 +1,6 @@
 """What shows itself: a notebook asks for HTML, rich for what it draws."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,12 +8,12 @@ from segment_engine.display.words import Block
 from segment_engine.parts import part
 
 
-class Shown:
+class Shown(ABC):
     """Gives a class both displays for what it says in `_blocks`."""
 
+    @abstractmethod
     def _blocks(self) -> Sequence[Block]:
         """Paragraphs and tables, from top to bottom."""
-        raise NotImplementedError
 
     def _repr_html_(self) -> str:
         """HTML for Jupyter: every text escaped, colours that read on light and on dark."""
