@@ -114,7 +114,7 @@ class Engine:
         source: Any,
         *,
         as_of: AsOf = None,
-        engine: str = "duckdb",
+        engine: str = "snapshot",
         id_column: str = "id",
         lists: Mapping[str, Collection[Any]] | None = None,
         progress: Callable[[int, int], None] | None = None,

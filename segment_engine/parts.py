@@ -3,12 +3,13 @@
 from importlib import import_module
 from types import ModuleType
 
-ENGINES = ("duckdb", "polars", "records")
+ENGINES = ("snapshot", "duckdb", "polars", "records")
 
 _MODULES = {
     "duckdb": "segment_engine.backends.duckdb_engine",
     "polars": "segment_engine.backends.polars_engine",
     "records": "segment_engine.backends.records_engine",
+    "snapshot": "segment_engine.batch.snapshot_engine",
     "sources": "segment_engine.backends.sources",
     "fitting": "segment_engine.backends.sources.fitting",
     "inference": "segment_engine.backends.inference",

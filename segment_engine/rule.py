@@ -10,6 +10,7 @@ from segment_engine.display.shown import Shown
 from segment_engine.display.words import Words
 from segment_engine.errors import RuleError, RunError
 from segment_engine.expression.hints import hints
+from segment_engine.expression.logic import Logic, logic_of
 from segment_engine.expression.nodes import Expr, Field, walk
 from segment_engine.expression.normal import content_hash
 from segment_engine.expression.references import condition_of, references
@@ -78,6 +79,11 @@ class Rule(Shown):
     def audiences(self) -> tuple[str, ...]:
         """The keys of the audiences that the rule refers to, each once, in order."""
         return tuple(reference.key for reference in references(self._expr))
+
+    @cached_property
+    def logic(self) -> Logic:
+        """The rule as logic over its conditions, as batches plan it."""
+        return logic_of(self._expr, self._engine.derived)
 
     @cached_property
     def hash(self) -> str:
@@ -220,7 +226,7 @@ class Rule(Shown):
         opened = _opened(self, source, id_column)
         run = part(_checked(engine))
         run.check_ids(opened, id_column)
-        found: int = run.count(self, self._engine.clock(as_of), opened)
+        found: int = run.count(self, self._engine.clock(as_of), opened, id_column)
         return found
 
     def preview(

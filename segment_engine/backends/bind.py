@@ -44,7 +44,12 @@ _DATETIME = operator("datetime")
 
 def bind(expr: Expr, columns: Columns | None, members: Members | None = None) -> Expr:
     """The rule over the columns of one source (None: the documented default storage)."""
-    return push_negations(fold(expr, _Binder(columns, members or {}).node))
+    return push_negations(bind_plain(expr, columns, members or {}))
+
+
+def bind_plain(expr: Expr, columns: Columns | None, members: Members) -> Expr:
+    """As `bind`, with each `not` where it stands."""
+    return fold(expr, _Binder(columns, members).node)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def members(rule: "Rule", clock: Clock, source: Source, id_column: str) -> list[
     return ids
 
 
-def count(rule: "Rule", clock: Clock, source: Source) -> int:
+def count(rule: "Rule", clock: Clock, source: Source, id_column: str) -> int:
     """How many rows the rule keeps."""
     where = to_sql(bind(rule.resolved(clock), source.columns))
     found = query(source, "select count(*)", f"where {where}")

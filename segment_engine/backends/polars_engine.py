@@ -40,7 +40,7 @@ def members(rule: "Rule", clock: Clock, source: Source, id_column: str) -> list[
     return _collected(source, kept)[id_column].to_list()
 
 
-def count(rule: "Rule", clock: Clock, source: Source) -> int:
+def count(rule: "Rule", clock: Clock, source: Source, id_column: str) -> int:
     """How many rows the rule keeps."""
     condition = to_polars(bind(rule.resolved(clock), source.columns))
     number: int = _collected(source, source.polars().filter(condition).select(pl.len())).item()

@@ -136,9 +136,7 @@ def _dtype(physical: Physical | None) -> Any:
 
 def reading(item: Reading) -> pl.Expr:
     """The expression that reads a value in the form that is wanted."""
-    place = pl.col(item.column)
-    for step in item.steps:
-        place = _stepped(place, step)
+    place = place_of(item)
     if isinstance(item.stored, Json):
         return _from_json(place, item)
     match item.form:
@@ -151,7 +149,20 @@ def reading(item: Reading) -> pl.Expr:
         case "day":
             return time_series.day_of_date(place).cast(pl.Int64)
         case _:
-            return place if item.cast is None else place.cast(_dtype(item.cast))
+            return recast(place, item)
+
+
+def place_of(item: Reading) -> pl.Expr:
+    """The column or what its steps lead to, as it is stored."""
+    place = pl.col(item.column)
+    for step in item.steps:
+        place = _stepped(place, step)
+    return place
+
+
+def recast(found: pl.Expr, item: Reading) -> pl.Expr:
+    """The value in the type in which it is compared."""
+    return found if item.cast is None else found.cast(_dtype(item.cast))
 
 
 _JSON_DTYPES: dict[str, Any] = {
@@ -175,7 +186,7 @@ def _from_json(place: pl.Expr, item: Reading) -> pl.Expr:
     wanted = json_reader(item)
     read = partial(json_series.extract, path=item.json, wanted=wanted)
     found = place.map_batches(read, return_dtype=_JSON_DTYPES[wanted], is_elementwise=True)
-    return found if item.cast is None else found.cast(_dtype(item.cast))
+    return recast(found, item)
 
 
 def _stepped(place: pl.Expr, step: Step) -> pl.Expr:

@@ -35,9 +35,9 @@ def members(rule: "Rule", clock: Clock, source: "Source", id_column: str) -> lis
     return sorted(row[id_column] for row in _kept(resolved, source, id_column))
 
 
-def count(rule: "Rule", clock: Clock, source: "Source") -> int:
+def count(rule: "Rule", clock: Clock, source: "Source", id_column: str) -> int:
     """How many rows the rule keeps."""
-    return sum(1 for _ in _kept(rule.resolved(clock), source, *list(source.columns)[:1]))
+    return sum(1 for _ in _kept(rule.resolved(clock), source, id_column))
 
 
 def _kept(resolved: Expr, source: "Source", *more: str) -> Iterator[Mapping[str, Any]]:

@@ -41,12 +41,7 @@ class Combiner:
     def held(self, key: str, given: Any, rule: "Rule") -> Ids:
         """The ids of a list that are consumers; RunError where they are of another type."""
         everybody = self.everybody(rule)
-        ids = _as_stored(_ids_of(key, given), everybody)
-        kinds, wanted = {type(i) for i in ids}, {type(i) for i in everybody}
-        if kinds and wanted and not kinds & wanted:
-            names = [" or ".join(sorted(k.__name__ for k in some)) for some in (kinds, wanted)]
-            raise RunError(f"the ids of audience {key!r} are {names[0]}, the consumers' {names[1]}")
-        return everybody.intersection(ids)
+        return everybody.intersection(listed(key, given, {type(one) for one in everybody}))
 
     def everybody(self, rule: "Rule") -> Ids:
         """The ids of all consumers."""
@@ -85,6 +80,22 @@ class Combiner:
         return frozenset(self._run.members(piece, self._clock, self._source, self._id))
 
 
+def listed(key: str, given: Any, kinds: set[type]) -> Ids:
+    """The ids of a list, as consumers have them whose ids are of `kinds`.
+
+    Texts of whole numbers are numbers where the consumers' ids are. Raises RunError where nothing
+    else can be meant.
+    """
+    ids = _ids_of(key, given)
+    if kinds == {int} and all(isinstance(i, str) and _WHOLE.fullmatch(i) for i in ids):
+        ids = frozenset(map(int, ids))
+    found = {type(one) for one in ids}
+    if found and kinds and not found & kinds:
+        names = [" or ".join(sorted(k.__name__ for k in some)) for some in (found, kinds)]
+        raise RunError(f"the ids of audience {key!r} are {names[0]}, the consumers' {names[1]}")
+    return ids
+
+
 def _ids_of(key: str, given: Any) -> Ids:
     named = isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable)
     try:
@@ -93,14 +104,6 @@ def _ids_of(key: str, given: Any) -> Ids:
     except TypeError:
         pass
     raise RunError(f"the members of audience {key!r} are a list of ids, not {given!r:.80}")
-
-
-def _as_stored(ids: Ids, everybody: Ids) -> Ids:
-    """Texts of whole numbers as numbers, where the consumers' ids are numbers."""
-    whole = {type(i) for i in everybody} == {int}
-    if not whole or not all(isinstance(i, str) and _WHOLE.fullmatch(i) for i in ids):
-        return ids
-    return frozenset(map(int, ids))
 
 
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,38})")

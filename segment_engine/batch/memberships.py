@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from segment_engine.batch.bitmaps import Bitmap
 from segment_engine.display.shown import Shown
 from segment_engine.display.words import Block, Table, Words, said
 from segment_engine.errors import RuleError, RunError, SegmentError
@@ -23,21 +24,23 @@ class Memberships(Shown):
 
     def __init__(
         self,
-        members: Mapping[str, list[Any]],
+        ids: pa.ChunkedArray,
+        audiences: Mapping[str, Bitmap],
         failed: Mapping[str, SegmentError],
-        id_type: pa.DataType | None = None,
-        consumers: int | None = None,
     ) -> None:
-        """Made by `Engine.materialize`."""
-        self._members = dict(members)
+        """Made by `Engine.materialize`. `ids` are by ordinal, null for one that nobody has now."""
+        self._ids, self._audiences = ids, dict(audiences)
         self._failed = MappingProxyType(dict(failed))
-        self._id_type = id_type
-        self._consumers = consumers
 
     @property
-    def consumers(self) -> int | None:
-        """How many consumers there were to choose from; None where that is not known."""
-        return self._consumers
+    def ids(self) -> pa.ChunkedArray:
+        """The ids of all consumers by ordinal; null where nobody has the ordinal any more."""
+        return self._ids
+
+    @property
+    def consumers(self) -> int:
+        """How many consumers there were to choose from."""
+        return len(self._ids) - int(self._ids.null_count)
 
     @property
     def failed(self) -> Mapping[str, SegmentError]:
@@ -46,47 +49,71 @@ class Memberships(Shown):
 
     def counts(self) -> dict[str, int]:
         """The number of members of each audience that was computed."""
-        return {key: len(ids) for key, ids in self._members.items()}
+        return {key: len(found) for key, found in self._audiences.items()}
 
-    def members(self, key: str) -> list[Any]:
-        """The sorted ids of one audience. Raises its error if it failed, RunError if unknown."""
+    def bitmap(self, key: str) -> Bitmap:
+        """The members of one audience by ordinal; `&`, `|`, `-` and `^` are those of sets.
+
+        Raises its error if it failed, RunError if unknown.
+        """
         if key in self._failed:
             raise self._failed[key]
-        if key not in self._members:
+        if key not in self._audiences:
             raise RunError(f"there is no audience {key!r} in this run")
-        return list(self._members[key])
+        return self._audiences[key]
+
+    def members(self, key: str) -> list[Any]:
+        """The sorted ids of one audience. Raises as `bitmap` does."""
+        return sorted(self.ids_of(self.bitmap(key)).to_pylist())
+
+    def page(self, key: str, start: int, most: int) -> list[Any]:
+        """The ids of at most so many members from position `start`, in the order of the ordinals.
+
+        Raises as `bitmap` does.
+        """
+        found = self.bitmap(key).ordinals(start, most)
+        return self._ids.take(pa.array(found)).to_pylist()  # type: ignore[no-any-return]
+
+    def overlap(self, key: str, other: str) -> int:
+        """How many consumers are in both audiences. Raises as `bitmap` does."""
+        return self.bitmap(key).overlap(self.bitmap(other))
+
+    def ids_of(self, bitmap: Bitmap) -> pa.ChunkedArray:
+        """The ids of the members of a bitmap, in the order of the ordinals."""
+        return self._ids.take(pa.array(bitmap.ordinals()))
 
     def in_order(self, keys: Iterable[str]) -> "Memberships":
         """The same audiences, or some of them, in the order of `keys`."""
         order = list(keys)
         return Memberships(
-            {key: self._members[key] for key in order if key in self._members},
+            self._ids,
+            {key: self._audiences[key] for key in order if key in self._audiences},
             {key: self._failed[key] for key in order if key in self._failed},
-            self._id_type,
-            self.consumers,
         )
 
     def to_arrow(self) -> pa.Table:
         """One row a membership: `consumer_id` and `audience`, in the order of the run."""
-        ids = [pa.array(found, self._id_type) for found in self._members.values()]
-        keys = pa.array(
-            [key for key, found in self._members.items() for _ in found], type=pa.string()
+        ids = [chunk for found in self._audiences.values() for chunk in self.ids_of(found).chunks]
+        keys = [pa.repeat(pa.scalar(key), len(found)) for key, found in self._audiences.items()]
+        return pa.table(
+            {
+                "consumer_id": pa.chunked_array(ids, self._ids.type),
+                "audience": pa.chunked_array(keys, pa.string()),
+            }
         )
-        whole = pa.chunked_array(ids, self._id_type or pa.string())
-        return pa.table({"consumer_id": whole, "audience": keys})
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._members)
+        return iter(self._audiences)
 
     def __len__(self) -> int:
-        return len(self._members)
+        return len(self._audiences)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._members
+        return key in self._audiences
 
     def __repr__(self) -> str:
         failed = f", {len(self._failed)} failed" if self._failed else ""
-        return f"<Memberships of {len(self._members)} audiences{failed}>"
+        return f"<Memberships of {len(self._audiences)} audiences{failed}>"
 
     def _blocks(self) -> list[Block]:
         rows = [self._row(key, number) for key, number in self.counts().items()]
@@ -99,7 +126,7 @@ class Memberships(Shown):
         return blocks + [_failure(key, fault) for key, fault in self._failed.items()]
 
     def _row(self, key: str, number: int) -> tuple[Words, ...]:
-        share = f"{number / self._consumers:.1%}" if self._consumers else ""
+        share = f"{number / self.consumers:.1%}" if self.consumers else ""
         return said(key), said(f"{number:,}", "number"), said(share)
 
 

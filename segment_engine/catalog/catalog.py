@@ -175,7 +175,7 @@ class Catalog:
         source: Any,
         *,
         as_of: AsOf = None,
-        engine: str = "duckdb",
+        engine: str = "snapshot",
         id_column: str | None = None,
         only: Iterable[str] | None = None,
         progress: Callable[[int, int], None] | None = None,

@@ -50,7 +50,7 @@ def materialize(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to publish in.")],
     as_of: AsOf = None,
     timezone: Timezone = None,
-    engine: EngineName = "duckdb",
+    engine: EngineName = "snapshot",
     id_column: IdColumn = None,
     schema: SchemaFile = None,
     as_json: AsJson = False,

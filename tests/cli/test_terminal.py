@@ -45,7 +45,7 @@ def test_the_script_for_each_shell(shell: str, part: str, tmp_path: Path) -> Non
         ("segment-engine pre", ["preview"]),
         ("segment-engine schema ", ["show", "infer", "check"]),
         ("segment-engine count true --eng", ["--engine"]),
-        ("segment-engine count true --engine ", ["duckdb", "polars", "records"]),
+        ("segment-engine count true --engine ", ["snapshot", "duckdb", "polars", "records"]),
     ],
 )
 def test_what_is_offered(words: str, offered: list[str]) -> None:

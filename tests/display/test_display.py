@@ -12,7 +12,7 @@ from hypothesis import given
 from rich.console import Console
 
 from segment_engine import Engine, RuleError, Schema
-from segment_engine.batch.memberships import SHOWN, Memberships
+from segment_engine.batch.memberships import SHOWN
 from segment_engine.display.notebook import COLOURS
 from segment_engine.display.terminal import STYLES
 from segment_engine.display.words import Kind, plain
@@ -155,11 +155,11 @@ typo failed: no field is called `x`"""
     assert {"table", "thead", "th", "tr", "td"} <= html.tags
 
 
-def test_memberships_of_whom_nobody_knows_how_many_there_were() -> None:
-    many = {f"a{n}": [1] for n in range(SHOWN + 2)}
-    shown = printed(Memberships(many, {}))
-    assert shown.splitlines()[1] == "a0              1" and shown.endswith("... and 2 more")
-    assert "%" not in printed(Memberships({"a": []}, {}, consumers=0))
+def test_many_memberships_and_those_of_nobody() -> None:
+    many = Engine().materialize({f"a{n}": "true" for n in range(SHOWN + 2)}, [{"id": 1}])
+    lines = printed(many).splitlines()
+    assert lines[1].split() == ["a0", "1", "100.0%"] and lines[-1] == "... and 2 more"
+    assert "%" not in printed(Engine().materialize({"a": "true"}, []))
 
 
 def test_nothing_that_is_shown_is_markup() -> None:

@@ -122,8 +122,29 @@ class ParquetSource(DuckDBSource):
 
     def polars(self) -> pl.LazyFrame:
         """See Source."""
+        scan = self._scan()
+        return super().polars() if scan is None else scan
+
+    def frames(self, columns: Sequence[str], size: int) -> Iterator[pl.DataFrame]:
+        """See Source."""
+        scan = self._scan()
+        if scan is None:
+            yield from super().frames(columns, size)
+            return
+        scan, start = scan.select(columns), 0
+        while True:
+            with reading(self.describe):
+                frame = scan.slice(start, size).collect()
+            if len(frame):
+                yield frame
+            if len(frame) < size:
+                return
+            start += size
+
+    def _scan(self) -> pl.LazyFrame | None:
+        """What Polars reads by itself; None where it would not read the same."""
         if not self.read:
-            return super().polars()
+            return None
         scan = pl.scan_parquet(self._paths, glob=False, hive_partitioning=False)
         with reading(self.describe):
             schema = scan.collect_schema()
@@ -131,12 +152,12 @@ class ParquetSource(DuckDBSource):
             _, physical = polars_stored(schema[name], self._types.get(name))
             if isinstance(physical, MapOf | ListOf) and isinstance(self.columns[name], MapOf):
                 # Polars keeps the last of two equal keys when it reads a Parquet map.
-                return super().polars()
+                return None
             if physical != self.columns[name] and (physical, self.columns[name]) != (
                 Text(),
                 Json(),
             ):
-                return super().polars()
+                return None
         return lazy(scan.select(self.read), self._types)
 
 

@@ -77,6 +77,12 @@ class Source(ABC):
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
         """Arrow record batches of some of the columns read."""
 
+    def frames(self, columns: Sequence[str], size: int) -> Iterator[pl.DataFrame]:
+        """Polars frames of some of the columns read, of `size` rows each but for the last."""
+        with reading(self.describe):
+            held = self.polars().select(columns).collect()
+        yield from held.iter_slices(size)
+
     def rows(self, columns: Sequence[str], every: int = 1) -> Iterator[dict[str, object]]:
         """Every so many-th consumer as plain Python values; None for a column not read.
 
@@ -214,6 +220,18 @@ class DuckDBSource(Source):
         with self.duckdb() as (connection, table):
             yield from connection.sql(self._query(table, columns)).to_arrow_reader(_BATCH)
 
+    def frames(self, columns: Sequence[str], size: int) -> Iterator[pl.DataFrame]:
+        """See Source."""
+        held: list[Any] = []
+        for batch in self.batches(columns):
+            held.append(batch)
+            if sum(map(len, held)) >= size:
+                whole = pa.Table.from_batches(held)
+                yield _framed(whole[:size])
+                held = whole[size:].to_batches()
+        if held:
+            yield _framed(pa.Table.from_batches(held))
+
     def _query(self, table: str, columns: Sequence[str] | None = None) -> str:
         names = self.read if columns is None else columns
         return f"select {', '.join(map(identifier, names)) or 'true as present'} from {table}"
@@ -305,6 +323,10 @@ def lazy(frame: pl.DataFrame | pl.LazyFrame, types: Types | None = None) -> pl.L
         if not isinstance(physical, Other):
             casts.append(column if kind == target else column.cast(target, strict=False))
     return frame.select(casts) if casts else frame
+
+
+def _framed(table: Any) -> pl.DataFrame:
+    return lazy(pl.DataFrame(table)).collect()
 
 
 @contextmanager

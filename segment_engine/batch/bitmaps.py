@@ -1,0 +1,199 @@
+"""Bitmaps of consumers: who is in an audience, by ordinal, in tiles of 2**20.
+
+A tile is held as packed words (from a run) or as a portable Roaring bitmap (from a file), whose
+bytes are the same for the same members: a chunk of 65,536 is a sorted array up to 4,096 members,
+plain bits above.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+Words = NDArray[np.uint64]
+Ordinals = NDArray[np.uint32]
+
+TILE = 1 << 20
+CHUNK = 1 << 16
+_CHUNK_WORDS = CHUNK // 64
+_SPARSE = 4_096
+_COOKIE = 12_346
+
+
+class Tile:
+    """The members among the consumers of one tile, as numbers from 0; immutable."""
+
+    __slots__ = ("_blob", "_roaring", "_words", "count")
+
+    def __init__(self, count: int, words: Words | None = None, blob: Any = None) -> None:
+        """`count` members, as `words` of which bit 0 is the first, or as the bytes `blob`."""
+        self.count = count
+        self._words, self._blob = words, blob
+        self._roaring: BitMap | None = None
+
+    @classmethod
+    def of(cls, roaring: BitMap) -> "Tile":
+        """The tile of a Roaring bitmap."""
+        made = cls(len(roaring), blob=roaring)
+        made._roaring, made._blob = roaring, None
+        return made
+
+    @property
+    def roaring(self) -> BitMap:
+        """As a Roaring bitmap; not to be changed."""
+        if self._roaring is None:
+            self._roaring = BitMap.deserialize(bytes(self.blob))
+        return self._roaring
+
+    @property
+    def blob(self) -> Any:
+        """As the bytes of a portable Roaring bitmap."""
+        if self._blob is None:
+            if self._words is None:
+                assert self._roaring is not None
+                self._words = _words_of(self._roaring)
+            self._blob = roaring_bytes(self._words)
+        return self._blob
+
+    def ordinals(self) -> Ordinals:
+        """The members' numbers in the tile, ascending."""
+        if self._words is not None:
+            return positions(self._words)
+        return np.asarray(self.roaring.to_array(), np.uint32)
+
+
+class Bitmap:
+    """The members of an audience by ordinal; immutable.
+
+    `&`, `|`, `-`, `^` are those of sets, `len` is their number, `ordinals[low:high]` their page.
+    """
+
+    def __init__(self, tiles: Mapping[int, Tile]) -> None:
+        """`tiles` by number; those that are empty may lack."""
+        self.tiles = {number: tiles[number] for number in sorted(tiles) if tiles[number].count}
+
+    def __len__(self) -> int:
+        return sum(tile.count for tile in self.tiles.values())
+
+    def ordinals(self, start: int = 0, most: int | None = None) -> Ordinals:
+        """The members' ordinals, ascending, from position `start`, at most so many."""
+        left = len(self) if most is None else most
+        found: list[Ordinals] = []
+        for number, tile in self.tiles.items():
+            if left <= 0:
+                break
+            if start >= tile.count:
+                start -= tile.count
+                continue
+            page = self._page(tile, start, left) + np.uint32(number * TILE)
+            found.append(page)
+            start, left = 0, left - len(page)
+        return np.concatenate(found) if found else np.empty(0, np.uint32)
+
+    @staticmethod
+    def _page(tile: Tile, start: int, most: int) -> Ordinals:
+        if start == 0 and most >= tile.count:
+            return tile.ordinals()
+        return np.asarray(tile.roaring[start : start + most].to_array(), np.uint32)
+
+    def __contains__(self, ordinal: object) -> bool:
+        if not isinstance(ordinal, int | np.integer) or ordinal < 0:
+            return False
+        tile = self.tiles.get(int(ordinal) // TILE)
+        return tile is not None and int(ordinal) % TILE in tile.roaring
+
+    def overlap(self, other: "Bitmap") -> int:
+        """How many members both have."""
+        shared = self.tiles.keys() & other.tiles.keys()
+        return sum(
+            self.tiles[number].roaring.intersection_cardinality(other.tiles[number].roaring)
+            for number in shared
+        )
+
+    def __and__(self, other: "Bitmap") -> "Bitmap":
+        shared = self.tiles.keys() & other.tiles.keys()
+        return Bitmap({n: Tile.of(a & b) for n, a, b in self._pairs(other) if n in shared})
+
+    def __or__(self, other: "Bitmap") -> "Bitmap":
+        return Bitmap({n: Tile.of(a | b) for n, a, b in self._pairs(other)})
+
+    def __sub__(self, other: "Bitmap") -> "Bitmap":
+        return Bitmap({n: Tile.of(a - b) for n, a, b in self._pairs(other)})
+
+    def __xor__(self, other: "Bitmap") -> "Bitmap":
+        return Bitmap({n: Tile.of(a ^ b) for n, a, b in self._pairs(other)})
+
+    def _pairs(self, other: "Bitmap") -> Iterator[tuple[int, BitMap, BitMap]]:
+        none = Tile(0, blob=_EMPTY)
+        for number in self.tiles.keys() | other.tiles.keys():
+            mine, theirs = (held.tiles.get(number, none) for held in (self, other))
+            yield number, mine.roaring, theirs.roaring
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Bitmap):
+            return NotImplemented
+        return self.tiles.keys() == other.tiles.keys() and all(
+            tile.count == other.tiles[number].count and tile.roaring == other.tiles[number].roaring
+            for number, tile in self.tiles.items()
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Bitmap of {len(self):,}>"
+
+
+def bitmap_of(ordinals: NDArray[Any]) -> Bitmap:
+    """The bitmap of ordinals in any order."""
+    ordered = np.unique(np.asarray(ordinals, np.uint32))
+    numbers, starts = np.unique(ordered // TILE, return_index=True)
+    parts = np.split(ordered % TILE, starts[1:])
+    return Bitmap({int(n): Tile.of(BitMap(p)) for n, p in zip(numbers, parts, strict=False)})
+
+
+def positions(words: Words) -> Ordinals:
+    """The numbers of the bits that are set, ascending."""
+    octets = words.view(np.uint8)
+    used = np.flatnonzero(octets)
+    bits = np.flatnonzero(np.unpackbits(octets[used], bitorder="little"))
+    found: Ordinals = (used[bits >> 3] * 8 + (bits & 7)).astype(np.uint32)
+    return found
+
+
+def packed(truths: NDArray[np.bool_]) -> Words:
+    """Booleans as words, filled up with false."""
+    words = np.zeros(-(-len(truths) // 64), np.uint64)
+    octets = np.packbits(truths, bitorder="little")
+    words.view(np.uint8)[: len(octets)] = octets
+    return words
+
+
+def roaring_bytes(words: Words) -> bytes:
+    """Words of one tile as a portable Roaring bitmap, built from the bits."""
+    chunks = [words[at : at + _CHUNK_WORDS] for at in range(0, len(words), _CHUNK_WORDS)]
+    counts = [int(np.bitwise_count(chunk).sum()) for chunk in chunks]
+    held = [number for number, count in enumerate(counts) if count]
+    parts = [_container(chunks[number], counts[number]) for number in held]
+    keys = np.array([(number, counts[number] - 1) for number in held], "<u2")
+    first = 8 + 8 * len(held)
+    sizes = np.array([len(part) for part in parts], np.uint32)
+    offsets = (first + np.cumsum(sizes) - sizes).astype("<u4")
+    head = np.array([_COOKIE, len(held)], "<u4")
+    return b"".join((head.tobytes(), keys.tobytes(), offsets.tobytes(), *parts))
+
+
+def _container(chunk: Words, count: int) -> bytes:
+    if count <= _SPARSE:
+        return positions(chunk).astype("<u2").tobytes()
+    return chunk.tobytes().ljust(CHUNK // 8, b"\0")
+
+
+_EMPTY = roaring_bytes(np.empty(0, np.uint64))
+
+
+def _words_of(roaring: BitMap) -> Words:
+    truths = np.zeros(TILE, np.bool_)
+    truths[np.asarray(roaring.to_array(), np.uint32)] = True
+    return packed(truths)

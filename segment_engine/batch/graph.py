@@ -1,0 +1,168 @@
+"""The logic of all audiences as one graph in which nothing stands twice, and its flat program.
+
+Node 0 is true. Every other node is an input, or the "and" of signed nodes, each as it is or
+negated; "or" is the complement of an "and" of complements.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Signed = int
+"""A node's number times two, plus one where it is negated."""
+
+TRUE: Signed = 0
+FALSE: Signed = 1
+
+Does = Literal["and", "or", "xor", "not", "copy"]
+
+
+def negated(one: Signed) -> Signed:
+    """The complement."""
+    return one ^ 1
+
+
+class Graph:
+    """Grows by what is asked of it; equal nodes are one."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[Signed, ...], int] = {}
+        self.arguments: list[tuple[Signed, ...]] = [()]
+        """Of each node: what it is the "and" of; none for an input."""
+
+    def input(self) -> Signed:
+        """A new node whose value is given."""
+        self.arguments.append(())
+        return 2 * (len(self.arguments) - 1)
+
+    def all_of(self, signed: Iterable[Signed]) -> Signed:
+        """The node that is true where all are."""
+        wanted = set(signed)
+        wanted.discard(TRUE)
+        if FALSE in wanted or any(negated(one) in wanted for one in wanted):
+            return FALSE
+        if len(wanted) < 2:
+            return wanted.pop() if wanted else TRUE
+        key = tuple(sorted(wanted))
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self.arguments)
+            self.arguments.append(key)
+        return 2 * number
+
+    def any_of(self, signed: Iterable[Signed]) -> Signed:
+        """The node that is true where any is."""
+        return negated(self.all_of(map(negated, signed)))
+
+    def reached(self, roots: Iterable[Signed]) -> list[int]:
+        """The nodes that the roots need, each behind those that it needs; without node 0."""
+        needed = bytearray(len(self.arguments))
+        for root in roots:
+            needed[root >> 1] = 1
+        for number in range(len(self.arguments) - 1, 0, -1):
+            if needed[number]:
+                for one in self.arguments[number]:
+                    needed[one >> 1] = 1
+        return [number for number in range(1, len(needed)) if needed[number]]
+
+
+class Step(NamedTuple):
+    """`registers[to] = registers[left] <does> registers[right]`; "not" and "copy" have no right."""
+
+    does: Does
+    left: int
+    right: int
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a graph computes, step by step.
+
+    Register 0 is everybody; the next hold the inputs, then come those of the roots, one each, and
+    at last those in between, used again as soon as they are free. No register ever has a bit that
+    everybody has not, but while a "not" waits for its "and".
+    """
+
+    steps: tuple[Step, ...]
+    inputs: int
+    roots: int
+    registers: int
+
+
+def compiled(graph: Graph, inputs: Sequence[Signed], roots: Sequence[Signed]) -> Program:
+    """The program that leaves each root in its register, given everybody and the inputs."""
+    return _Compiler(graph, inputs, roots).program()
+
+
+class _Compiler:
+    def __init__(self, graph: Graph, inputs: Sequence[Signed], roots: Sequence[Signed]) -> None:
+        self._graph, self._roots = graph, roots
+        self._inputs = len(inputs)
+        self._fixed = 1 + len(inputs)
+        self._places = {0: 0} | {node >> 1: place for place, node in enumerate(inputs, 1)}
+        self._flipped: set[int] = set()
+        self._steps: list[Step] = []
+        self._free: list[int] = []
+        self._count = self._fixed + len(roots)
+
+    def program(self) -> Program:
+        order = [node for node in self._graph.reached(self._roots) if self._graph.arguments[node]]
+        own = {root >> 1: self._fixed + place for place, root in enumerate(self._roots)}
+        uses = Counter(one >> 1 for node in order for one in self._graph.arguments[node])
+        for node in order:
+            arguments = self._graph.arguments[node]
+            self._places[node] = own[node] if node in own else self._register()
+            self._join(arguments, node)
+            for one in arguments:
+                uses[one >> 1] -= 1
+                place = self._places[one >> 1]
+                if not uses[one >> 1] and place >= self._fixed + len(self._roots):
+                    self._free.append(place)
+        self._deliver()
+        return Program(tuple(self._steps), self._inputs, len(self._roots), self._count)
+
+    def _register(self) -> int:
+        if self._free:
+            return self._free.pop()
+        self._count += 1
+        return self._count - 1
+
+    def _join(self, arguments: tuple[Signed, ...], node: int) -> None:
+        """`not (u or v) and a and b`, as there is no "and not"; an "or" alone stays flipped."""
+        wanted: list[int] = []
+        unwanted: list[int] = []
+        for one in arguments:
+            kept = unwanted if bool(one & 1) is not (one >> 1 in self._flipped) else wanted
+            kept.append(self._places[one >> 1])
+        to = self._places[node]
+        if not unwanted:
+            self._chain("and", wanted, to)
+            return
+        self._chain("or", unwanted, to)
+        if not wanted:
+            self._flipped.add(node)
+            return
+        self._steps.append(Step("not", to if len(unwanted) > 1 else unwanted[0], 0, to))
+        for place in wanted:
+            self._steps.append(Step("and", to, place, to))
+
+    def _chain(self, does: Does, places: Sequence[int], to: int) -> None:
+        left = places[0]
+        for place in places[1:]:
+            self._steps.append(Step(does, left, place, to))
+            left = to
+
+    def _deliver(self) -> None:
+        """Each root into its own register; last, what is turned round where it stands."""
+        last: list[Step] = []
+        for to, root in enumerate(self._roots, self._fixed):
+            place = self._places[root >> 1]
+            flips = bool(root & 1) is not (root >> 1 in self._flipped)
+            if place == to:
+                last += [Step("xor", 0, to, to)] if flips else []
+            else:
+                step = Step("xor", 0, place, to) if flips else Step("copy", place, 0, to)
+                self._steps.append(step)
+        self._steps.extend(last)

@@ -1,0 +1,127 @@
+"""All audiences in one pass over the consumers: each predicate once, then their bits combined."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segment_engine.backends.duckdb_engine import query
+from segment_engine.backends.sources import Source, columns_read
+from segment_engine.backends.sources.beside import id_type
+from segment_engine.batch import machine
+from segment_engine.batch.asked import Asked
+from segment_engine.batch.bitmaps import TILE, Bitmap, Tile, Words
+from segment_engine.batch.combine import Ids, listed
+from segment_engine.batch.consumers import as_ids, check_ids
+from segment_engine.batch.frames import Predicates, words_of
+from segment_engine.batch.memberships import Memberships
+from segment_engine.batch.plan import Plan
+from segment_engine.errors import SegmentError, SourceError
+from segment_engine.values.moments import Clock
+
+Progress = Callable[[int, int], None]
+
+
+def one_pass(
+    asked: Asked, clock: Clock, source: Source, id_column: str, progress: Progress | None
+) -> Memberships:
+    """The members of all audiences; one that cannot be computed is in `.failed`.
+
+    Raises SourceError where the ids cannot be read, RunError where they are none.
+    """
+    run = _Run(asked, clock, source, id_column)
+    try:
+        return run.memberships(progress)
+    except SourceError:
+        failed = {**asked.failed, **run.unreadable()}
+        if failed.keys() == asked.failed.keys():
+            raise
+    again = Asked(asked.rules, asked.lists, failed, asked.aliases)
+    return one_pass(again, clock, source, id_column, progress)
+
+
+class _Run:
+    def __init__(self, asked: Asked, clock: Clock, source: Source, id_column: str) -> None:
+        self._asked, self._source, self._id = asked, source, id_column
+        self._kind = id_type(source, id_column)
+        self._lists, failed = self._listed()
+        rules = {key: rule for key, rule in asked.rules.items() if key not in failed}
+        self._plan = Plan(rules, self._lists, failed, asked.aliases, clock, source.columns)
+        self._predicates = Predicates(list(self._plan.predicates))
+        self._program = self._plan.program()
+
+    def memberships(self, progress: Progress | None) -> Memberships:
+        """Reads the consumers tile by tile."""
+        tiles: dict[str, dict[int, Tile]] = {key: {} for key in self._plan.roots}
+        ids: list[Any] = []
+        total = self._tiles() if progress else 0
+        for number, frame in enumerate(self._frames()):
+            ids.append(as_ids(frame[self._id], self._kind))
+            rows = machine.run(
+                self._program, machine.first(len(frame)), self._inputs(frame, ids[-1])
+            )
+            for key, row, count in zip(self._plan.roots, rows, machine.counts(rows), strict=True):
+                tiles[key][number] = Tile(count, row)
+            if progress:
+                progress(number + 1, total)
+        found = pa.chunked_array(ids, self._kind)
+        check_ids(found, self._id)
+        return Memberships(
+            found, {key: Bitmap(held) for key, held in tiles.items()}, self._plan.failed
+        )
+
+    def unreadable(self) -> dict[str, SegmentError]:
+        """The audiences that read a column which cannot be read."""
+        found: dict[str, SourceError] = {}
+        for column in self._predicates.columns:
+            try:
+                for _ in self._source.frames([column], TILE):
+                    pass
+            except SourceError as fault:
+                found[column] = fault
+        return {
+            key: found[column]
+            for key, rule in self._asked.rules.items()
+            for column in sorted(columns_read(rule) & found.keys())
+        }
+
+    def _tiles(self) -> int:
+        rows: int = query(self._source, "select count(*)").column(0)[0].as_py()
+        return -(-rows // TILE)
+
+    def _frames(self) -> Iterator[pl.DataFrame]:
+        columns = dict.fromkeys((self._id, *self._predicates.columns))
+        return self._source.frames(list(columns), TILE)
+
+    def _inputs(self, frame: pl.DataFrame, ids: Any) -> list[Words]:
+        held = [pc.is_in(ids, wanted) for wanted in self._lists.values()]
+        return [
+            *self._predicates.words(frame),
+            *(words_of(pl.Series(truths), len(frame)) for truths in held),
+        ]
+
+    def _listed(self) -> tuple[dict[str, Any], dict[str, SegmentError]]:
+        """The lists as arrays of ids, and the audiences that have failed."""
+        lists: dict[str, Any] = {}
+        failed = dict(self._asked.failed)
+        if self._asked.lists:
+            kinds = {type(row[self._id]) for row in self._first()}
+            for key, given in self._asked.lists.items():
+                try:
+                    lists[key] = self._array(listed(key, given, kinds), kinds)
+                except SegmentError as fault:
+                    failed[key] = fault
+        return lists, failed
+
+    def _first(self) -> Iterator[dict[str, object]]:
+        for frame in self._source.frames([self._id], 1):
+            yield {self._id: frame.to_series().to_list()[0]}
+            return
+
+    def _array(self, ids: Ids, kinds: set[type]) -> Any:
+        try:
+            return pa.array(list(ids), self._kind)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            return pa.array([one for one in ids if type(one) in kinds], self._kind)

@@ -1,0 +1,134 @@
+"""The plan of a run: all audiences as one graph over distinct predicates, each asked once."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from segment_engine.backends.bind import bind_plain
+from segment_engine.backends.reading import Columns, Member
+from segment_engine.batch.graph import FALSE, TRUE, Graph, Program, Signed, compiled, negated
+from segment_engine.diagnostics.diagnostic import Diagnostic
+from segment_engine.errors import RuleError, SegmentError
+from segment_engine.expression.logic import Condition, postfix
+from segment_engine.expression.nodes import Call, Constant, Expr
+from segment_engine.expression.references import Failures, dependency_order, references
+from segment_engine.expression.resolve import AND, NOT, OR, resolve
+from segment_engine.operators.row import Operator
+from segment_engine.values.moments import Clock
+
+if TYPE_CHECKING:
+    from segment_engine.rule import Rule
+
+JOINS: dict[Operator, Callable[[Graph, Iterable[Signed]], Signed]] = {
+    AND: Graph.all_of,
+    OR: Graph.any_of,
+    NOT: lambda _, parts: negated(*parts),
+}
+
+
+class Plan:
+    """What is to be computed: distinct predicates, and how audiences are made of them.
+
+    `predicates` are bound expressions without logic, in the order of the program's inputs, with
+    `lists` behind them; `roots` are the audiences that can be computed, in order, and `failed`
+    the others.
+    """
+
+    def __init__(
+        self,
+        rules: "Mapping[str, Rule]",
+        lists: Collection[str],
+        failed: Mapping[str, SegmentError],
+        aliases: Mapping[str, str],
+        clock: Clock,
+        columns: Columns | None,
+    ) -> None:
+        self._rules, self._aliases = rules, aliases
+        self._clock, self._columns = clock, columns
+        self._graph = Graph()
+        self._conditions: dict[Condition, Signed | SegmentError] = {}
+        self.predicates: dict[Expr, Signed] = {}
+        self.failed = dict(failed)
+        self.lists = {key: self._graph.input() for key in lists}
+        self.roots: dict[str, Signed] = {}
+        self._known: dict[str, Signed] = {}
+        self._names: dict[str, list[str]] = {}
+        for name, key in aliases.items():
+            self._names.setdefault(key, []).append(name)
+        for key, root in self.lists.items():
+            self._add(key, root)
+        self._plan()
+
+    def program(self) -> Program:
+        """Predicates, then lists, are its inputs; the roots its outputs."""
+        inputs = [*self.predicates.values(), *self.lists.values()]
+        return compiled(self._graph, inputs, list(self.roots.values()))
+
+    def _plan(self) -> None:
+        graph = {
+            key: references(rule.expression, self._aliases) if rule.audiences else ()
+            for key, rule in self._rules.items()
+        }
+        order = dependency_order(graph, dict.fromkeys([*self.lists, *self.failed]))
+        for key, fault in order.faults.items():
+            self._refuse(key, fault)
+        failures = Failures(graph, self.failed)
+        for key in order.keys:
+            if key not in self.failed and (behind := failures.behind(key)) is not None:
+                self._refuse(key, behind)
+            if key not in self.failed:
+                try:
+                    self._add(key, self._root(self._rules[key]))
+                except SegmentError as fault:
+                    self.failed[key] = fault
+
+    def _add(self, key: str, root: Signed) -> None:
+        self.roots[key] = root
+        self._known |= dict.fromkeys((key, *self._names.get(key, ())), root)
+
+    def _refuse(self, key: str, fault: Diagnostic) -> None:
+        self.failed[key] = RuleError((fault,), self._rules[key].source)
+
+    def _root(self, rule: "Rule") -> Signed:
+        return self._joined(rule.logic, lambda part: self._leaf(part, rule))
+
+    def _leaf(self, part: Condition | str, rule: "Rule") -> Signed:
+        return self._known[part] if isinstance(part, str) else self._condition(part, rule)
+
+    def _joined(self, logic: Iterable[Any], leaf: Callable[[Any], Signed]) -> Signed:
+        parts: list[Signed] = []
+        for part in logic:
+            if isinstance(part, tuple):
+                op, count = part
+                first = len(parts) - count
+                parts[first:] = [JOINS[op](self._graph, parts[first:])]
+            else:
+                parts.append(leaf(part))
+        return parts[0]
+
+    def _condition(self, condition: Condition, rule: "Rule") -> Signed:
+        found = self._conditions.get(condition)
+        if found is None:
+            try:
+                found = self._joined(postfix(self._bound(condition, rule)), self._predicate)
+            except SegmentError as fault:
+                found = fault
+            self._conditions[condition] = found
+        if isinstance(found, SegmentError):
+            # Its places are those of the rule that was asked first; this one has its own.
+            rule.resolved(self._clock)
+            raise found
+        return found
+
+    def _bound(self, condition: Condition, rule: "Rule") -> Expr:
+        resolved = resolve(condition.expression, self._clock, rule.engine.derived)
+        return bind_plain(resolved, self._columns, self._known)
+
+    def _predicate(self, node: Expr) -> Signed:
+        if isinstance(node, Constant):
+            return TRUE if node.value else FALSE
+        if isinstance(node, Call) and isinstance(node.args[0], Member):
+            found: Signed = node.args[0].condition
+            return found
+        if node not in self.predicates:
+            self.predicates[node] = self._graph.input()
+        return self.predicates[node]
