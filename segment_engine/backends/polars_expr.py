@@ -35,8 +35,14 @@ CHUNK = 8
 
 def to_polars(bound: Expr) -> pl.Expr:
     """The expression; a rule without a field is a literal, which a filter broadcasts."""
-    found: pl.Expr = fold(bound, _emit)
+    found = value(bound)
     return found if isinstance(bound, Constant) else found.fill_null(False)
+
+
+def value(bound: Expr) -> pl.Expr:
+    """The expression of any bound part; null where that is missing."""
+    found: pl.Expr = fold(bound, _emit)
+    return found
 
 
 def _emit(node: Expr, args: tuple[Any, ...]) -> Any:

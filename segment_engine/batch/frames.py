@@ -1,4 +1,4 @@
-"""Predicates over one frame of consumers: each value is read once, each predicate is bits."""
+"""Predicates over one frame of consumers: each value is made once, each predicate is bits."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from segment_engine.backends import json_series
 from segment_engine.backends.physical import Json, Other
-from segment_engine.backends.polars_expr import place_of, reading, recast, to_polars
+from segment_engine.backends.polars_expr import place_of, reading, recast, to_polars, value
 from segment_engine.backends.reading import Reading, Step
 from segment_engine.backends.sql import json_reader
 from segment_engine.batch.bitmaps import Words
@@ -18,70 +18,83 @@ from segment_engine.expression.nodes import Call, Expr, fold, walk
 
 
 class Predicates:
-    """Bound predicates, ready to be asked of frame after frame."""
+    """Bound predicates, ready to be asked of frame after frame.
+
+    A *value* is what a predicate asks about: a column, or what is read in it or computed of it.
+    """
 
     def __init__(self, predicates: Sequence[Expr]) -> None:
-        found = dict.fromkeys(node for one in predicates for node in walk(one))
-        self.readings = tuple(node for node in found if isinstance(node, Reading))
-        self._read = Readings([item for item in self.readings if not _plain(item)])
-        asked = (fold(one, self._read.replaced) for one in predicates)
+        self._values = Values(predicates)
+        self.columns = self._values.columns
+        asked = map(self._values.kept, predicates)
         self._asked = [to_polars(one).alias(str(place)) for place, one in enumerate(asked)]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns read, each once."""
-        return tuple(dict.fromkeys(item.column for item in self.readings))
 
     def words(self, frame: pl.DataFrame) -> list[Words]:
         """The consumers for whom each predicate is true."""
-        read = self._read.added(frame)
-        return [words_of(truths, len(frame)) for truths in read.select(self._asked)]
+        truths = self._values.added(frame).select(self._asked)
+        return [words_of(one, len(frame)) for one in truths]
 
 
-class Readings:
-    """Readings that take work, each done once and kept in a column of its own."""
+class Values:
+    """What predicates ask about, each made once and kept in a column of its own."""
 
-    def __init__(self, items: Sequence[Reading]) -> None:
-        self._names = {item: f"\0{place}" for place, item in enumerate(items)}
+    def __init__(self, predicates: Sequence[Expr]) -> None:
+        nodes = dict.fromkeys(node for one in predicates for node in walk(one))
+        readings = [node for node in nodes if isinstance(node, Reading)]
+        self.columns = tuple(dict.fromkeys(item.column for item in readings))
+        self._names: dict[Expr, str] = {}
         self._documents: dict[tuple[str, tuple[Step, ...]], list[Reading]] = {}
-        for item in items:
-            if isinstance(item.stored, Json):
+        self._read = [item for item in readings if not _plain(item) and not _in_json(item)]
+        for item in readings:
+            if _in_json(item):
                 self._documents.setdefault((item.column, item.steps), []).append(item)
+            if not _plain(item):
+                self._names[item] = f"\0{len(self._names)}"
+        calls = dict.fromkeys(
+            part for one in predicates if isinstance(one, Call) for part in one.args
+        )
+        made = {
+            part: value(self.kept(part))
+            for part in calls
+            if isinstance(part, Call) and any(isinstance(one, Reading) for one in walk(part))
+        }
+        self._names |= {part: f"\0{place}" for place, part in enumerate(made, len(self._names))}
+        self._made = [one.alias(self._names[part]) for part, one in made.items()]
 
-    def replaced(self, node: Expr, args: tuple[Expr, ...]) -> Expr:
-        """The node, reading what is kept where there is such."""
-        if isinstance(node, Call):
-            return replace(node, args=args)
-        if isinstance(node, Reading) and node in self._names:
-            return Reading(self._names[node], (), (), Other("read"), node.wanted)
-        return node
+    def kept(self, expr: Expr) -> Expr:
+        """The expression, reading what is kept where there is such."""
+        return fold(expr, self._kept)
+
+    def _kept(self, node: Expr, args: tuple[Expr, ...]) -> Expr:
+        if node in self._names:
+            return Reading(self._names[node], (), (), Other("kept"), node.type)
+        return replace(node, args=args) if isinstance(node, Call) else node
 
     def added(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The frame with a column for each reading; all paths into a document in one call."""
-        made = [
-            reading(item).alias(name)
-            for item, name in self._names.items()
-            if not isinstance(item.stored, Json)
-        ]
+        """The frame with a column for each value; all paths into a document in one call."""
+        read = [reading(item).alias(self._names[item]) for item in self._read]
         for items in self._documents.values():
-            made += self._extracted(frame, items)
-        return frame.with_columns(made) if made else frame
+            read += self._extracted(frame, items)
+        with_readings = frame.with_columns(read) if read else frame
+        return with_readings.with_columns(self._made) if self._made else with_readings
 
     def _extracted(self, frame: pl.DataFrame, items: Sequence[Reading]) -> list[pl.Expr]:
         documents = frame.select(place_of(items[0])).to_series()
-        found = json_series.extract_many(
-            documents, [(item.json, json_reader(item)) for item in items]
-        )
+        wanted = [(item.json, json_reader(item)) for item in items]
+        found = json_series.extract_many(documents, wanted).struct.unnest()
         return [
             recast(pl.lit(values), item).alias(self._names[item])
-            for values, item in zip(found.struct.unnest(), items, strict=True)
+            for values, item in zip(found, items, strict=True)
         ]
+
+
+def _in_json(item: Reading) -> bool:
+    return isinstance(item.stored, Json)
 
 
 def _plain(item: Reading) -> bool:
     """Whether the column itself is what is read."""
-    stored = not isinstance(item.stored, Json) and item.form == "value"
-    return stored and not item.steps and item.cast is None
+    return not _in_json(item) and item.form == "value" and not item.steps and item.cast is None
 
 
 def words_of(truths: pl.Series, rows: int) -> Words:
