@@ -2,10 +2,10 @@
 
 import sys
 
-from benchmarks import checking, one_rule
+from benchmarks import checking, growth, many, one_rule
 
 if __name__ == "__main__":
-    for module in (checking, one_rule):
+    for module in (checking, one_rule, many, growth):
         sys.argv = sys.argv[:1]
         print(f"\n# {module.__name__}: {(module.__doc__ or '').splitlines()[0]}")
         module.main()
