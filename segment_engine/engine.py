@@ -1,6 +1,7 @@
 """The public face: an Engine checks rules and runs them over many consumers."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segment_engine.diagnostics.diagnostic import Diagnostic, Log
@@ -118,6 +119,7 @@ class Engine:
         id_column: str = "id",
         lists: Mapping[str, Collection[Any]] | None = None,
         progress: Callable[[int, int], None] | None = None,
+        snapshot: str | Path | None = None,
     ) -> "Memberships":
         """The members of many audiences at one instant.
 
@@ -136,6 +138,7 @@ class Engine:
             id_column=id_column,
             lists=lists or {},
             progress=progress,
+            snapshot=snapshot,
         )
 
     def clock(self, as_of: AsOf = None) -> Clock:

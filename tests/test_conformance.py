@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -153,6 +154,10 @@ def plain(value: Any, kind: Type) -> Any:
 # ---- groups and cases
 
 
+KEPT = "kept snapshot"
+"""The engine of that name, asked a second time of what it has written."""
+
+
 class Group:
     """Consumers under a schema, a zone and an instant, and the cases that are asked of them."""
 
@@ -205,13 +210,16 @@ class Group:
                 if "members" in case.given
                 for way, rule in case.rules.items()
             }
-            self._runs[engine] = self.engine.materialize(
-                rules | self.given.get("audiences", {}),
-                self.table,
-                as_of=self.as_of,
-                engine=engine,
-                lists=self.given.get("lists"),
-            )
+            with TemporaryDirectory() as folder:
+                kept = {"engine": "snapshot", "snapshot": f"{folder}/snapshot"}
+                for how in [kept, kept] if engine == KEPT else [{"engine": engine}]:
+                    self._runs[engine] = self.engine.materialize(
+                        rules | self.given.get("audiences", {}),
+                        self.table,
+                        as_of=self.as_of,
+                        lists=self.given.get("lists"),
+                        **how,
+                    )
         return self._runs[engine]
 
 
@@ -264,9 +272,9 @@ class Case:
     @property
     def engines(self) -> tuple[str, ...]:
         """What is to give the same members."""
-        asked = ENGINES if self.group.storage else (*ENGINES, "matches")
+        asked = (*ENGINES, KEPT) if self.group.storage else (*ENGINES, KEPT, "matches")
         refers = bool(self.rules["members"].audiences)
-        return (*asked, *(f"embedded {name}" for name in ENGINES if refers and name != "records"))
+        return (*asked, *(f"embedded {name}" for name in ("duckdb", "polars") if refers))
 
     def _embedded(self, way: str, engine: str) -> set[str]:
         """A condition in a query of one's own, where audiences are columns."""

@@ -104,7 +104,7 @@ def finite(number: pl.Expr) -> pl.Expr:
 def literal(value: Any, physical: Physical | None) -> Any:
     """A literal of the column's own type, because Polars does not compare across types exactly."""
     if isinstance(value, tuple):
-        return pl.lit(pl.Series(list(value), dtype=_dtype(physical))).implode()
+        return pl.lit(constants(value, physical)).implode()
     match physical:
         case None:
             return pl.lit(value.rust) if isinstance(value, Pattern) else value
@@ -113,6 +113,14 @@ def literal(value: Any, physical: Physical | None) -> Any:
             return pl.lit(value, dtype=integer).cast(_dtype(physical))
         case _:
             return pl.lit(value, dtype=_dtype(physical))
+
+
+def constants(values: Sequence[Any], physical: Physical | None) -> pl.Series:
+    """Literals of one physical type; of times those are whole numbers."""
+    if isinstance(physical, Day | Stamp):
+        integer = pl.Int32 if isinstance(physical, Day) else pl.Int64
+        return pl.Series(values, dtype=integer).cast(_dtype(physical))
+    return pl.Series(values, dtype=_dtype(physical))
 
 
 def _dtype(physical: Physical | None) -> Any:

@@ -43,13 +43,14 @@ class Values:
         readings = [node for node in nodes if isinstance(node, Reading)]
         self.columns = tuple(dict.fromkeys(item.column for item in readings))
         self._names: dict[Expr, str] = {}
+        longer = "-" * max(map(len, self.columns), default=0)  # than the name of any column
         self._documents: dict[tuple[str, tuple[Step, ...]], list[Reading]] = {}
         self._read = [item for item in readings if not _plain(item) and not _in_json(item)]
         for item in readings:
             if _in_json(item):
                 self._documents.setdefault((item.column, item.steps), []).append(item)
             if not _plain(item):
-                self._names[item] = f"\0{len(self._names)}"
+                self._names[item] = f"{longer}-{len(self._names)}"
         calls = dict.fromkeys(
             part for one in predicates if isinstance(one, Call) for part in one.args
         )
@@ -58,8 +59,11 @@ class Values:
             for part in calls
             if isinstance(part, Call) and any(isinstance(one, Reading) for one in walk(part))
         }
-        self._names |= {part: f"\0{place}" for place, part in enumerate(made, len(self._names))}
+        self._names |= {part: f"{longer}-{place}" for place, part in enumerate(made, len(self._names))}
         self._made = [one.alias(self._names[part]) for part, one in made.items()]
+        plain = {item.column: item for item in readings if _plain(item)}
+        self.expressions: dict[str, Expr] = plain | {n: part for part, n in self._names.items()}
+        """By the name of its column: what each value is."""
 
     def kept(self, expr: Expr) -> Expr:
         """The expression, reading what is kept where there is such."""

@@ -5,7 +5,7 @@ negated; "or" is the complement of an "and" of complements.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -54,6 +54,17 @@ class Graph:
     def any_of(self, signed: Iterable[Signed]) -> Signed:
         """The node that is true where any is."""
         return negated(self.all_of(map(negated, signed)))
+
+    def onto(
+        self, other: "Graph", given: Mapping[Signed, Signed], roots: Iterable[Signed]
+    ) -> list[Signed]:
+        """The roots in another graph, in which the inputs of this one are `given`."""
+        roots = list(roots)
+        there = {0: TRUE} | {node >> 1: one for node, one in given.items()}
+        for node in self.reached(roots):
+            if arguments := self.arguments[node]:
+                there[node] = other.all_of([there[one >> 1] ^ (one & 1) for one in arguments])
+        return [there[root >> 1] ^ (root & 1) for root in roots]
 
     def reached(self, roots: Iterable[Signed]) -> list[int]:
         """The nodes that the roots need, each behind those that it needs; without node 0."""

@@ -1,6 +1,7 @@
 """A run: every audience's members at one instant, one broken rule never stopping the rest."""
 
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segment_engine.backends.sources import open_for
@@ -48,6 +49,7 @@ def materialize(
     failed: Mapping[str, SegmentError] | None = None,
     aliases: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    snapshot: str | Path | None = None,
 ) -> Memberships:
     """As `Engine.materialize`.
 
@@ -61,6 +63,8 @@ def materialize(
             raise RunError(
                 f"audiences are a mapping of key to {wanted}, not {type(given).__name__}"
             )
+    if snapshot is not None and engine_name != "snapshot":
+        raise RunError(f"engine {engine_name!r} asks no snapshot; leave one of the two away")
     if twice := rules.keys() & lists.keys():
         raise RunError(f"audience {min(twice)!r} is given as a rule and as a list")
     clock = engine.clock(as_of)
@@ -68,7 +72,7 @@ def materialize(
     opened = open_for(engine, list(checked.values()), source, id_column)
     asked = Asked(checked, lists, broken | dict(failed or {}), aliases or {})
     if engine_name == "snapshot":
-        made = one_pass(asked, clock, opened, id_column, progress)
+        made = one_pass(asked, clock, opened, id_column, progress, snapshot)
     else:
         made = rule_by_rule(engine, asked, part(engine_name), clock, opened, id_column, progress)
     return made.in_order([*rules, *lists, *(failed or {})])

@@ -1,6 +1,7 @@
 """All audiences in one pass over the consumers: each predicate once, then their bits combined."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -15,9 +16,13 @@ from segment_engine.batch.asked import Asked
 from segment_engine.batch.bitmaps import TILE, Bitmap, Tile, Words
 from segment_engine.batch.combine import Ids, listed
 from segment_engine.batch.consumers import as_ids, check_ids
-from segment_engine.batch.frames import Predicates, words_of
+from segment_engine.batch.frames import Predicates, Values, words_of
 from segment_engine.batch.memberships import Memberships
 from segment_engine.batch.plan import Plan
+from segment_engine.batch.snapshot.asking import Asking
+from segment_engine.batch.snapshot.encoding import Rows
+from segment_engine.batch.snapshot.snapshot import Snapshot
+from segment_engine.batch.snapshot.store import Store
 from segment_engine.errors import SegmentError, SourceError
 from segment_engine.values.moments import Clock
 
@@ -25,21 +30,29 @@ Progress = Callable[[int, int], None]
 
 
 def one_pass(
-    asked: Asked, clock: Clock, source: Source, id_column: str, progress: Progress | None
+    asked: Asked,
+    clock: Clock,
+    source: Source,
+    id_column: str,
+    progress: Progress | None = None,
+    snapshot: str | Path | None = None,
 ) -> Memberships:
     """The members of all audiences; one that cannot be computed is in `.failed`.
 
-    Raises SourceError where the ids cannot be read, RunError where they are none.
+    `snapshot` is the folder of one to bring up to date and ask instead of the source. Raises
+    SourceError where the ids cannot be read, RunError where they are none.
     """
     run = _Run(asked, clock, source, id_column)
     try:
-        return run.memberships(progress)
+        if snapshot is None:
+            return run.memberships(progress)
+        return run.of_snapshot(snapshot, progress)
     except SourceError:
         failed = {**asked.failed, **run.unreadable()}
         if failed.keys() == asked.failed.keys():
             raise
     again = Asked(asked.rules, asked.lists, failed, asked.aliases)
-    return one_pass(again, clock, source, id_column, progress)
+    return one_pass(again, clock, source, id_column, progress, snapshot)
 
 
 class _Run:
@@ -49,33 +62,55 @@ class _Run:
         self._lists, failed = self._listed()
         rules = {key: rule for key, rule in asked.rules.items() if key not in failed}
         self._plan = Plan(rules, self._lists, failed, asked.aliases, clock, source.columns)
-        self._predicates = Predicates(list(self._plan.predicates))
-        self._program = self._plan.program()
+        self._predicates = list(self._plan.predicates)
 
     def memberships(self, progress: Progress | None) -> Memberships:
         """Reads the consumers tile by tile."""
-        tiles: dict[str, dict[int, Tile]] = {key: {} for key in self._plan.roots}
-        ids: list[Any] = []
+        predicates, program = Predicates(self._predicates), self._plan.program()
+        columns = list(dict.fromkeys((self._id, *predicates.columns)))
         total = self._tiles() if progress else 0
-        for number, frame in enumerate(self._frames()):
+        ids: list[Any] = []
+        found: list[Rows] = []
+        for frame in self._source.frames(columns, TILE):
             ids.append(as_ids(frame[self._id], self._kind))
-            rows = machine.run(
-                self._program, machine.first(len(frame)), self._inputs(frame, ids[-1])
-            )
-            for key, row, count in zip(self._plan.roots, rows, machine.counts(rows), strict=True):
-                tiles[key][number] = Tile(count, row)
+            inputs = [*predicates.words(frame), *self._held(ids[-1])]
+            found.append(machine.run(program, machine.first(len(frame)), inputs))
             if progress:
-                progress(number + 1, total)
-        found = pa.chunked_array(ids, self._kind)
-        check_ids(found, self._id)
-        return Memberships(
-            found, {key: Bitmap(held) for key, held in tiles.items()}, self._plan.failed
-        )
+                progress(len(found), total)
+        whole = pa.chunked_array(ids, self._kind)
+        check_ids(whole, self._id)
+        return self._made(whole, found)
+
+    def of_snapshot(self, folder: str | Path, progress: Progress | None) -> Memberships:
+        """Asks a snapshot, after it was brought up to date."""
+        values = Values(self._predicates)
+        asking, store = Asking(self._plan, values), Store(folder)
+        found: list[Rows] = []
+        with store.locked() as state:
+            snapshot = Snapshot(store, state, self._source, self._id)
+            snapshot.refresh(values, self._kind)
+            ids = snapshot.ids(self._kind)
+            tiles = list(snapshot.tiles())
+            for tile, some in zip(tiles, ids.chunks, strict=True):
+                found.append(asking.rows(tile, self._held(some)))
+                if progress:
+                    progress(len(found), len(tiles))
+            if sum(tile.settle() for tile in tiles):
+                snapshot.settle()
+        return self._made(ids, found)
+
+    def _made(self, ids: pa.ChunkedArray, found: list[Rows]) -> Memberships:
+        tiles: dict[str, dict[int, Tile]] = {key: {} for key in self._plan.roots}
+        for number, rows in enumerate(found):
+            for held, row, count in zip(tiles.values(), rows, machine.counts(rows), strict=True):
+                held[number] = Tile(count, row)
+        audiences = {key: Bitmap(held) for key, held in tiles.items()}
+        return Memberships(ids, audiences, self._plan.failed)
 
     def unreadable(self) -> dict[str, SegmentError]:
         """The audiences that read a column which cannot be read."""
         found: dict[str, SourceError] = {}
-        for column in self._predicates.columns:
+        for column in Values(self._predicates).columns:
             try:
                 for _ in self._source.frames([column], TILE):
                     pass
@@ -91,16 +126,10 @@ class _Run:
         rows: int = query(self._source, "select count(*)").column(0)[0].as_py()
         return -(-rows // TILE)
 
-    def _frames(self) -> Iterator[pl.DataFrame]:
-        columns = dict.fromkeys((self._id, *self._predicates.columns))
-        return self._source.frames(list(columns), TILE)
-
-    def _inputs(self, frame: pl.DataFrame, ids: Any) -> list[Words]:
-        held = [pc.is_in(ids, wanted) for wanted in self._lists.values()]
-        return [
-            *self._predicates.words(frame),
-            *(words_of(pl.Series(truths), len(frame)) for truths in held),
-        ]
+    def _held(self, ids: Any) -> list[Words]:
+        """The bits of the lists."""
+        truths = (pl.Series(pc.is_in(ids, wanted)) for wanted in self._lists.values())
+        return [words_of(one, len(ids)) for one in truths]
 
     def _listed(self) -> tuple[dict[str, Any], dict[str, SegmentError]]:
         """The lists as arrays of ids, and the audiences that have failed."""

@@ -1,6 +1,6 @@
 """The plan of a run: all audiences as one graph over distinct predicates, each asked once."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from segment_engine.backends.bind import bind_plain
@@ -62,6 +62,11 @@ class Plan:
         """Predicates, then lists, are its inputs; the roots its outputs."""
         inputs = [*self.predicates.values(), *self.lists.values()]
         return compiled(self._graph, inputs, list(self.roots.values()))
+
+    def onto(self, graph: Graph, inputs: Sequence[Signed]) -> list[Signed]:
+        """The roots in a graph in which predicates and lists, in this order, are `inputs`."""
+        own = [*self.predicates.values(), *self.lists.values()]
+        return self._graph.onto(graph, dict(zip(own, inputs, strict=True)), self.roots.values())
 
     def _plan(self) -> None:
         graph = {

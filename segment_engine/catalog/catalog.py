@@ -179,6 +179,7 @@ class Catalog:
         id_column: str | None = None,
         only: Iterable[str] | None = None,
         progress: Callable[[int, int], None] | None = None,
+        snapshot: str | Path | None = None,
     ) -> "Memberships":
         """The members of all audiences at one instant, as `Engine.materialize`.
 
@@ -201,6 +202,7 @@ class Catalog:
             failed=failed,
             aliases=self.aliases,
             progress=progress,
+            snapshot=snapshot,
         )
         return made.in_order(key for key in self.audiences if key in wanted)
 

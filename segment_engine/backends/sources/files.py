@@ -1,10 +1,11 @@
 """Consumers in files: which files are meant, and how each format of them is read."""
 
 import glob
+import json
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import accumulate
 from typing import Any, Protocol
 
@@ -81,6 +82,7 @@ class TextSource(ArrowSource):
         self, describe: str, files: Sequence[TextFile], types: Types, wanted: Wanted
     ) -> None:
         self.in_json = isinstance(files[0], NdjsonFile)
+        self._fingerprint = _stamped(file.path for file in files)
         names = _joined_columns(files, types)
         if not names:
             raise SourceError(f"{describe} is empty: it has neither a line nor a column")
@@ -98,11 +100,16 @@ class TextSource(ArrowSource):
         found = {name: kind for name, kind in physical.items() if wanted is None or name in wanted}
         super().__init__(describe, table, types, wanted, unread | found)
 
+    def fingerprint(self) -> str | None:
+        """See Source."""
+        return self._fingerprint
+
 
 class ParquetSource(DuckDBSource):
     """Parquet files, read lazily by DuckDB and, where it reads the same, by Polars itself."""
 
     def __init__(self, describe: str, paths: Sequence[str], types: Types, wanted: Wanted) -> None:
+        self._fingerprint = _stamped(paths)
         schema = _common_schema(paths)
         self._paths = list(paths)
         files = ", ".join(literal(glob.escape(path)) for path in paths)
@@ -141,6 +148,10 @@ class ParquetSource(DuckDBSource):
                 return
             start += size
 
+    def fingerprint(self) -> str | None:
+        """See Source."""
+        return self._fingerprint
+
     def _scan(self) -> pl.LazyFrame | None:
         """What Polars reads by itself; None where it would not read the same."""
         if not self.read:
@@ -168,6 +179,7 @@ class DatabaseSource(DuckDBSource):
         if not os.path.isfile(path):
             raise SourceError(f"{path}: there is no such DuckDB file")
         self._path = path
+        self._fingerprint = _stamped([path, f"{path}.wal"]) + table
         with self._connected() as connection:
             self._table = _named_table(connection, path, table)
             relation = connection.sql(f"from {self._table}")
@@ -191,8 +203,22 @@ class DatabaseSource(DuckDBSource):
         with self._connected() as connection:
             yield connection, self.of(self._table)
 
+    def fingerprint(self) -> str | None:
+        """See Source."""
+        return self._fingerprint
+
 
 _NO_CELL = pa.chunked_array([pa.array([], pa.string())])
+
+
+def _stamped(paths: Iterable[str]) -> str:
+    """Names, sizes and times of change of files, as they are before anything is read."""
+    told = []
+    for path in paths:
+        with suppress(OSError):
+            found = os.stat(path)
+            told.append([os.path.abspath(path), found.st_size, found.st_mtime_ns, found.st_ino])
+    return json.dumps(told)
 
 
 def _expanded(path: str) -> list[str]:

@@ -83,6 +83,10 @@ class Source(ABC):
             held = self.polars().select(columns).collect()
         yield from held.iter_slices(size)
 
+    def fingerprint(self) -> str | None:
+        """A text that is another one when the consumers may be others; None where nothing tells."""
+        return None
+
     def rows(self, columns: Sequence[str], every: int = 1) -> Iterator[dict[str, object]]:
         """Every so many-th consumer as plain Python values; None for a column not read.
 

@@ -1,0 +1,136 @@
+"""A plan asked of encoded tiles: predicates as logic over codes, the dear ones by value."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from segment_engine.backends.polars_expr import to_polars
+from segment_engine.backends.reading import Reading
+from segment_engine.batch import machine
+from segment_engine.batch.bitmaps import Words, packed
+from segment_engine.batch.frames import Values, words_of
+from segment_engine.batch.graph import Graph, Signed, compiled, negated
+from segment_engine.batch.plan import Plan
+from segment_engine.batch.snapshot.codes import MOST_SPANS, Questions, Spans, signed
+from segment_engine.batch.snapshot.encoding import Encoded
+from segment_engine.expression.nodes import Expr, walk
+
+
+class EncodedTile(Protocol):
+    """The consumers of one tile, as a snapshot keeps them."""
+
+    @property
+    def everybody(self) -> Words:
+        """Those that there are."""
+
+    def encoded(self, value: Expr) -> Encoded:
+        """A value of all of them."""
+
+    def kept(self, predicate: Expr) -> Words | None:
+        """The bits of a predicate, if they were kept."""
+
+    def keep(self, predicate: Expr, words: Words) -> None:
+        """Keeps them."""
+
+
+class Asking:
+    """A plan, ready to be asked of tile after tile."""
+
+    def __init__(self, plan: Plan, values: Values) -> None:
+        self._plan, self._values = plan, values
+        self._predicates = list(plan.predicates)
+        asked = list(map(values.kept, self._predicates))
+        self._of_one: dict[str, list[tuple[int, Expr]]] = {}
+        self._of_several: dict[int, tuple[list[str], pl.Expr]] = {}
+        for number, one in enumerate(asked):
+            names = [*dict.fromkeys(n.column for n in walk(one) if isinstance(n, Reading))]
+            if len(names) == 1:
+                self._of_one.setdefault(names[0], []).append((number, one))
+            else:
+                self._of_several[number] = names, to_polars(one)
+        self._questions = {name: Questions(name, some) for name, some in self._of_one.items()}
+
+    def rows(self, tile: EncodedTile, lists: Sequence[Words]) -> NDArray[Any]:
+        """The bits of each root, a row each."""
+        asked = _Asked()
+        nodes = [asked.input(words) for words in lists]
+        found = dict(self._found(tile, asked))
+        graph, inputs = asked.graph, [found[number] for number in range(len(found))]
+        program = compiled(graph, asked.nodes, self._plan.onto(graph, [*inputs, *nodes]))
+        return machine.run(program, tile.everybody, asked.words)
+
+    def _found(self, tile: EncodedTile, asked: "_Asked") -> Iterator[tuple[int, Signed]]:
+        for name, questions in self._questions.items():
+            encoded = tile.encoded(self._values.expressions[name])
+            by = self._by_value if encoded.kind == "plain" else self._by_code
+            yield from by(tile, asked, questions, encoded)
+        for number, (names, expr) in self._of_several.items():
+            yield number, asked.input(self._kept(tile, number, partial(self._read, names, expr)))
+
+    def _read(self, names: Sequence[str], expr: pl.Expr, tile: EncodedTile) -> Words:
+        values = {n: tile.encoded(self._values.expressions[n]).values() for n in names}
+        frame = pl.DataFrame(values)
+        return words_of(frame.select(expr).to_series(), len(frame))
+
+    def _by_value(
+        self, tile: EncodedTile, asked: "_Asked", questions: Questions, encoded: Encoded
+    ) -> Iterator[tuple[int, Signed]]:
+        for number, expr in questions.expressions.items():
+            make = partial(_asked_of, encoded, questions.name, expr)
+            yield number, asked.input(self._kept(tile, number, make))
+
+    def _by_code(
+        self, tile: EncodedTile, asked: "_Asked", questions: Questions, encoded: Encoded
+    ) -> Iterator[tuple[int, Signed]]:
+        rows = [asked.input(row) for row in encoded.bits]
+        everyone = [(0, len(encoded.distinct))]
+        for number, spans, missing in questions.spans(encoded.distinct):
+            if len(spans) > MOST_SPANS:
+                make = partial(_looked_up, encoded, spans, missing)
+                yield number, asked.input(self._kept(tile, number, make))
+                continue
+            node = signed(spans, encoded, rows, asked.graph)
+            if missing:
+                there = signed(everyone, encoded, rows, asked.graph)
+                node = asked.graph.any_of((node, negated(there)))
+            yield number, node
+
+    def _kept(self, tile: EncodedTile, number: int, make: Callable[[EncodedTile], Words]) -> Words:
+        predicate = self._predicates[number]
+        words = tile.kept(predicate)
+        if words is None:
+            words = make(tile)
+            tile.keep(predicate, words)
+        return words
+
+
+def _asked_of(encoded: Encoded, name: str, expr: pl.Expr, _: EncodedTile) -> Words:
+    found = pl.DataFrame({name: encoded.distinct}).select(expr).to_series()
+    return words_of(found, encoded.size)
+
+
+def _looked_up(encoded: Encoded, spans: Spans, missing: bool, _: EncodedTile) -> Words:
+    truths = np.zeros(len(encoded.distinct) + 1, np.bool_)
+    truths[0] = missing
+    for low, high in spans:
+        truths[low + 1 : high + 1] = True
+    return packed(truths[encoded.codes()])
+
+
+class _Asked:
+    """The graph of one tile, and the bits of its inputs."""
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self.nodes: list[Signed] = []
+        self.words: list[Words] = []
+
+    def input(self, words: Words) -> Signed:
+        """The node of these bits."""
+        self.words.append(words)
+        self.nodes.append(self.graph.input())
+        return self.nodes[-1]

@@ -1,0 +1,145 @@
+"""Predicates about an encoded value: sets of codes, and those as logic over its bits."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeGuard
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from segment_engine.backends.polars_expr import constants, to_polars
+from segment_engine.backends.reading import Reading, Value
+from segment_engine.batch.graph import FALSE, Graph, Signed, negated
+from segment_engine.batch.snapshot.encoding import Encoded
+from segment_engine.expression.nodes import Call, Expr
+from segment_engine.operators.row import Operator
+from segment_engine.operators.table import operator
+
+Spans = list[tuple[int, int]]
+"""Half-open spans of places among the distinct values, ascending."""
+
+MOST_SPANS = 16
+"""A predicate of more spans is asked consumer by consumer."""
+
+_EQ, _IN, _EXISTS = (operator(name) for name in ("eq", "in", "exists"))
+_SPANNING: dict[Operator, Callable[[list[int], list[int], int], Spans]] = {
+    _EQ: lambda left, right, size: list(zip(left, right, strict=True)),
+    operator("lt"): lambda left, right, size: [(0, left[0])],
+    operator("le"): lambda left, right, size: [(0, right[0])],
+    operator("gt"): lambda left, right, size: [(right[0], size)],
+    operator("ge"): lambda left, right, size: [(left[0], size)],
+    operator("in_range"): lambda left, right, size: [(left[0], right[1])],
+    _IN: lambda left, right, size: _merged(zip(left, right, strict=True)),
+    _EXISTS: lambda left, right, size: [(0, size)],
+}
+
+
+class Questions:
+    """Predicates about one value, ready to be asked of tile after tile.
+
+    They are given by their numbers, reading the one column `name`.
+    """
+
+    def __init__(self, name: str, asked: Sequence[tuple[int, Expr]]) -> None:
+        self.name = name
+        self._simple = [(number, one) for number, one in asked if _is_simple(one)]
+        self.expressions = {number: to_polars(one).alias(str(number)) for number, one in asked}
+        self._others = [self.expressions[number] for number, one in asked if not _is_simple(one)]
+        values = [part for _, one in self._simple for part in _values(one)]
+        self._constants = [_listed(part) for part in values]
+        self._physical = {part.physical for part in values}
+
+    def spans(self, distinct: pl.Series) -> Iterator[tuple[int, Spans, bool]]:
+        """The distinct values for which each is true, and whether it is of the missing one."""
+        given = self._given(distinct.dtype)
+        if given is not None:
+            yield from self._searched(distinct, given)
+        others = self._others if given is not None else self.expressions.values()
+        if others:
+            with_missing = distinct.extend_constant(None, 1)
+            for one in pl.DataFrame({self.name: with_missing}).select(others):
+                truths = one.fill_null(False).to_numpy()
+                yield int(one.name), _runs(truths[:-1]), bool(truths[-1])
+
+    def _given(self, dtype: pl.DataType) -> pl.Series | None:
+        """The constants; None where they are not of the values' own type, as they should be."""
+        if len(self._physical) > 1:
+            return None
+        flat = [value for values in self._constants for value in values]
+        given = constants(flat, *self._physical) if flat else pl.Series([], dtype=dtype)
+        return given if given.dtype == dtype else None
+
+    def _searched(self, distinct: pl.Series, given: pl.Series) -> Iterator[tuple[int, Spans, bool]]:
+        left = distinct.search_sorted(given, side="left").to_list()
+        right = distinct.search_sorted(given, side="right").to_list()
+        at = 0
+        for number, one in self._simple:
+            end = at + sum(len(_listed(part)) for part in _values(one))
+            spans = _SPANNING[one.op](left[at:end], right[at:end], len(distinct))
+            yield number, [(low, high) for low, high in spans if low < high], False
+            at = end
+
+
+def signed(spans: Spans, encoded: Encoded, rows: Sequence[Signed], graph: Graph) -> Signed:
+    """The consumers whose value is in one of the spans; `rows` are the nodes of the bits."""
+    above = _above_steps if encoded.kind == "steps" else _above
+    size = len(encoded.distinct)
+    parts = [
+        graph.all_of((above(low, size, rows, graph), negated(above(high, size, rows, graph))))
+        for low, high in spans
+    ]
+    return graph.any_of(parts) if len(parts) != 1 else parts[0]
+
+
+def _above_steps(code: int, size: int, rows: Sequence[Signed], graph: Graph) -> Signed:
+    """The consumers with a greater code."""
+    if code == size:
+        return FALSE
+    everyone = rows[size - 1]
+    return graph.all_of((everyone, negated(rows[code - 1]))) if code else everyone
+
+
+def _above(code: int, size: int, rows: Sequence[Signed], graph: Graph) -> Signed:
+    if code == size:
+        return FALSE
+    found = FALSE
+    for place, row in enumerate(rows):
+        join = graph.all_of if code >> place & 1 else graph.any_of
+        found = join((row, found))
+    return found
+
+
+def _is_simple(predicate: Expr) -> TypeGuard[Call]:
+    """Whether it compares the value itself with constants."""
+    if not isinstance(predicate, Call) or predicate.op not in _SPANNING:
+        return False
+    value, *others = predicate.args
+    return isinstance(value, Reading) and all(
+        isinstance(one, Value) and one.physical is not None for one in others
+    )
+
+
+def _values(predicate: Call) -> list[Value]:
+    return [part for part in predicate.args if isinstance(part, Value)]
+
+
+def _listed(part: Value) -> tuple[Any, ...]:
+    return part.value if isinstance(part.value, tuple) else (part.value,)
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> Spans:
+    """Spans of single values that may be neighbours, or the same."""
+    found: Spans = []
+    for low, high in sorted(spans):
+        if found and found[-1][1] >= low:
+            found[-1] = found[-1][0], max(high, found[-1][1])
+        elif low < high:
+            found.append((low, high))
+    return found
+
+
+def _runs(truths: NDArray[np.bool_]) -> Spans:
+    """Where the truths are true."""
+    padded = np.concatenate(([False], truths, [False]))
+    edges = np.flatnonzero(padded[1:] != padded[:-1]).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
