@@ -1,0 +1,168 @@
+"""A snapshot says what its source says, whatever became of either since."""
+
+import os
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segment_engine import Engine, OutputError, RunError, Schema, SourceError
+from segment_engine.batch.snapshot.encoding import FEW, MOST_TEXTS, encoded
+from tests.properties.drawn import MOMENTS, Case, as_parquet, cases, randoms
+
+TIMES = settings.default.max_examples
+RULES = {
+    "loyal": 'totalOrders >= 3 and not (email ends with ".org")',
+    "gold": 'metadata.tier = "gold" or metadata.points > 10',
+    "rest": 'not in audience "loyal" and not in audience "gold"',
+    "same": "lastOrderAt = createdAt or totalOrders > totalOrderValue",
+    "tags": 'metadata.tags contains "a" or fullName matches "^[A-C]"',
+}
+
+
+def members(run: Any) -> dict[str, list[Any]]:
+    return {key: run.members(key) for key in run}
+
+
+@settings(max_examples=TIMES // 2)
+@given(cases(rules=6, size=30), randoms(), st.booleans())
+def test_histories(case: Case, random: Random, on_disk: bool) -> None:
+    """Rows change, go, come and are shuffled; time passes; other rules are asked."""
+    with TemporaryDirectory() as folder:
+        table = case.consumers
+        for _ in range(4):
+            some = random.sample(case.rules, random.randint(1, len(case.rules)))
+            rules: dict[str, Any] = {str(number): rule for number, rule in enumerate(some)}
+            how = {"as_of": random.choice(MOMENTS)}
+            source = as_parquet(table, folder) if on_disk else table
+            kept = case.engine.materialize(rules, source, snapshot=f"{folder}/s", **how)
+            alone = case.engine.materialize(rules, source, engine="polars", **how)
+            assert members(kept) == members(alone)
+            assert kept.failed.keys() == alone.failed.keys()
+            table = _moved(table, random)
+
+
+def _moved(table: Any, random: Random) -> Any:
+    """Some rows with the values of others, some away, perhaps in another order."""
+    rows = [*range(table.num_rows)]
+    values = [random.choice(rows) if random.random() < 0.2 else row for row in rows]
+    moved = _taken(table, values)
+    moved = moved.set_column(table.column_names.index("id"), "id", table.column("id"))
+    order = [row for row in rows if random.random() < 0.9]
+    if random.random() < 0.3:
+        random.shuffle(order)
+    return _taken(moved, order)
+
+
+def _taken(table: Any, rows: list[int]) -> Any:
+    """Arrow takes no views of texts."""
+    return pa.concat_tables([table.slice(0, 0), *(table.slice(row, 1) for row in rows)])
+
+
+@given(
+    st.sampled_from((1, 2, FEW, FEW + 1, 300, MOST_TEXTS, MOST_TEXTS + 1)),
+    st.sampled_from((pl.Int64, pl.Float64, pl.String, pl.Boolean, pl.Datetime("us", "UTC"))),
+    st.integers(0, 200),
+)
+def test_what_is_encoded_can_be_read(distinct: int, kind: Any, more: int) -> None:
+    numbers = np.random.default_rng(distinct).integers(0, distinct, distinct + more)
+    series = pl.Series(numbers)
+    values = series.cast(pl.Boolean) if kind == pl.Boolean else series.cast(kind)
+    values = values.set(pl.Series(numbers % 7 == 3), None)
+    assert encoded(values).values().equals(values, null_equal=True)
+
+
+def rows(count: int = 2_000) -> list[dict[str, Any]]:
+    random = Random(5)
+    return [
+        {
+            "id": f"c{number}",
+            "email": random.choice((None, f"u{number}@x.org", f"u{number}@y.com")),
+            "fullName": random.choice(("Ada", "Bob", "Cleo")) + str(number),
+            "totalOrders": random.choice((None, *range(9))),
+            "totalOrderValue": random.randrange(9),
+            "lastOrderAt": None,
+            "createdAt": None,
+            "metadata": random.choice(
+                ('{"tier": "gold"}', '{"points": 11, "tags": ["a"]}', "", None)
+            ),
+        }
+        for number in range(count)
+    ]
+
+
+def parquet(folder: Path, people: list[dict[str, Any]]) -> str:
+    path = str(folder / "consumers.parquet")
+    schema = {"lastOrderAt": pl.Datetime("us", "UTC"), "createdAt": pl.Datetime("us", "UTC")}
+    pl.DataFrame(people, schema_overrides=schema, infer_schema_length=None).write_parquet(path, compression="uncompressed")
+    return path
+
+
+def test_what_did_not_change_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, engine = parquet(tmp_path, rows()), Engine()
+    first = engine.materialize(RULES, source, snapshot=tmp_path / "s")
+    assert members(first) == members(engine.materialize(RULES, source, engine="duckdb"))
+    monkeypatch.setattr("polars.scan_parquet", lambda *_, **__: pytest.fail("it is read"))
+    again = engine.materialize(RULES, source, snapshot=tmp_path / "s")
+    assert members(again) == members(first)
+
+
+@pytest.mark.parametrize("size", [0, 1, 100])
+def test_a_damaged_snapshot_is_made_anew(tmp_path: Path, size: int) -> None:
+    source, engine, folder = parquet(tmp_path, rows()), Engine(), tmp_path / "s"
+    expected = members(engine.materialize(RULES, source, snapshot=folder))
+    for name in sorted(os.listdir(folder)):
+        if name != ".lock" and (folder / name).exists():
+            os.truncate(folder / name, min(size, (folder / name).stat().st_size))
+            assert members(engine.materialize(RULES, source, snapshot=folder)) == expected, name
+            assert members(engine.materialize(RULES, source, snapshot=folder)) == expected, name
+
+
+def test_files_that_nobody_needs_are_deleted(tmp_path: Path) -> None:
+    engine, folder, people = Engine(), tmp_path / "s", rows(50)
+    engine.materialize(RULES, people, snapshot=folder)
+    count = len(os.listdir(folder))
+    (folder / "part-left-by-a-run-that-was-killed.bits").write_bytes(b"x")
+    for number in range(5):
+        people[number]["totalOrders"] = 100 + number
+        engine.materialize(RULES, people, snapshot=folder)
+    assert len(os.listdir(folder)) <= count
+
+
+def test_another_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(OutputError, match="holds no snapshot; name a new folder"):
+        Engine().materialize(RULES, rows(5), snapshot=tmp_path)
+    assert os.listdir(tmp_path) == ["mine.txt"]
+
+
+def test_ids_are_checked(tmp_path: Path) -> None:
+    people = rows(5)
+    people[3]["id"] = "c1"
+    with pytest.raises(RunError, match="1 repeated id"):
+        Engine().materialize(RULES, people, snapshot=tmp_path / "s")
+
+
+def test_a_column_that_cannot_be_read_fails_its_audiences_alone(tmp_path: Path) -> None:
+    source = parquet(tmp_path, rows())
+    data = bytearray(Path(source).read_bytes())
+    at = data.index(b"u1@")
+    data[at : at + 2_000] = b"\xff" * 2_000
+    Path(source).write_bytes(data)
+    for more in ({}, {"snapshot": tmp_path / "s"}):
+        run = Engine().materialize(RULES, source, **more)
+        assert set(run.failed) == {"loyal", "rest"}, run.failed
+        assert isinstance(run.failed["loyal"], SourceError)
+        assert run.counts().keys() == {"gold", "same", "tags"}
+
+
+def test_a_snapshot_wants_its_engine(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="engine 'polars' asks no snapshot"):
+        Engine(Schema.default()).materialize(RULES, rows(3), engine="polars", snapshot=tmp_path)
