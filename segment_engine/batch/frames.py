@@ -59,7 +59,9 @@ class Values:
             for part in calls
             if isinstance(part, Call) and any(isinstance(one, Reading) for one in walk(part))
         }
-        self._names |= {part: f"{longer}-{place}" for place, part in enumerate(made, len(self._names))}
+        self._names |= {
+            part: f"{longer}-{place}" for place, part in enumerate(made, len(self._names))
+        }
         self._made = [one.alias(self._names[part]) for part, one in made.items()]
         plain = {item.column: item for item in readings if _plain(item)}
         self.expressions: dict[str, Expr] = plain | {n: part for part, n in self._names.items()}

@@ -45,13 +45,13 @@ class Asking:
         self._predicates = list(plan.predicates)
         asked = list(map(values.kept, self._predicates))
         self._of_one: dict[str, list[tuple[int, Expr]]] = {}
-        self._of_several: dict[int, tuple[list[str], pl.Expr]] = {}
+        self._of_several: dict[int, tuple[list[str], Expr]] = {}
         for number, one in enumerate(asked):
             names = [*dict.fromkeys(n.column for n in walk(one) if isinstance(n, Reading))]
             if len(names) == 1:
                 self._of_one.setdefault(names[0], []).append((number, one))
             else:
-                self._of_several[number] = names, to_polars(one)
+                self._of_several[number] = names, one
         self._questions = {name: Questions(name, some) for name, some in self._of_one.items()}
 
     def rows(self, tile: EncodedTile, lists: Sequence[Words]) -> NDArray[Any]:
@@ -68,19 +68,19 @@ class Asking:
             encoded = tile.encoded(self._values.expressions[name])
             by = self._by_value if encoded.kind == "plain" else self._by_code
             yield from by(tile, asked, questions, encoded)
-        for number, (names, expr) in self._of_several.items():
-            yield number, asked.input(self._kept(tile, number, partial(self._read, names, expr)))
+        for number, (names, one) in self._of_several.items():
+            yield number, asked.input(self._kept(tile, number, partial(self._read, names, one)))
 
-    def _read(self, names: Sequence[str], expr: pl.Expr, tile: EncodedTile) -> Words:
+    def _read(self, names: Sequence[str], predicate: Expr, tile: EncodedTile) -> Words:
         values = {n: tile.encoded(self._values.expressions[n]).values() for n in names}
         frame = pl.DataFrame(values)
-        return words_of(frame.select(expr).to_series(), len(frame))
+        return words_of(frame.select(to_polars(predicate)).to_series(), len(frame))
 
     def _by_value(
         self, tile: EncodedTile, asked: "_Asked", questions: Questions, encoded: Encoded
     ) -> Iterator[tuple[int, Signed]]:
-        for number, expr in questions.expressions.items():
-            make = partial(_asked_of, encoded, questions.name, expr)
+        for number, predicate in questions.predicates.items():
+            make = partial(_asked_of, encoded, questions.name, predicate)
             yield number, asked.input(self._kept(tile, number, make))
 
     def _by_code(
@@ -108,8 +108,8 @@ class Asking:
         return words
 
 
-def _asked_of(encoded: Encoded, name: str, expr: pl.Expr, _: EncodedTile) -> Words:
-    found = pl.DataFrame({name: encoded.distinct}).select(expr).to_series()
+def _asked_of(encoded: Encoded, name: str, predicate: Expr, _: EncodedTile) -> Words:
+    found = pl.DataFrame({name: encoded.distinct}).select(to_polars(predicate)).to_series()
     return words_of(found, encoded.size)
 
 

@@ -43,8 +43,8 @@ class Questions:
     def __init__(self, name: str, asked: Sequence[tuple[int, Expr]]) -> None:
         self.name = name
         self._simple = [(number, one) for number, one in asked if _is_simple(one)]
-        self.expressions = {number: to_polars(one).alias(str(number)) for number, one in asked}
-        self._others = [self.expressions[number] for number, one in asked if not _is_simple(one)]
+        self.predicates = dict(asked)
+        self._others = [number for number, one in asked if not _is_simple(one)]
         values = [part for _, one in self._simple for part in _values(one)]
         self._constants = [_listed(part) for part in values]
         self._physical = {part.physical for part in values}
@@ -54,10 +54,12 @@ class Questions:
         given = self._given(distinct.dtype)
         if given is not None:
             yield from self._searched(distinct, given)
-        others = self._others if given is not None else self.expressions.values()
+        others = self._others if given is not None else list(self.predicates)
         if others:
             with_missing = distinct.extend_constant(None, 1)
-            for one in pl.DataFrame({self.name: with_missing}).select(others):
+            for one in pl.DataFrame({self.name: with_missing}).select(
+                to_polars(self.predicates[number]).alias(str(number)) for number in others
+            ):
                 truths = one.fill_null(False).to_numpy()
                 yield int(one.name), _runs(truths[:-1]), bool(truths[-1])
 

@@ -188,14 +188,19 @@ class Store:
     def write_series(self, values: pl.Series, name: str = "") -> str:
         """Writes one column; the name of the file."""
         name = name or f"{_OURS}{secrets.token_hex(8)}.arrow"
-        frame = pl.DataFrame({"": values})
+        # Arrow reads no whole numbers of 128 bits: they are texts, under the name of their type.
+        wide = values.dtype in (pl.Int128, pl.UInt128)
+        frame = pl.DataFrame({str(values.dtype): values.cast(pl.String)} if wide else {"": values})
         self._write(name, lambda file: frame.write_ipc(file, compression="uncompressed"))
         return name
 
     def series(self, name: str) -> pl.Series:
         """One column, mapped."""
         with pa.memory_map(str(self._path / name)) as file:
-            return pl.Series(pa.ipc.open_file(file).read_all().column(0))
+            table = pa.ipc.open_file(file).read_all()
+        found = pl.Series(table.column(0))
+        (wide,) = table.column_names
+        return found.cast(getattr(pl, wide)) if wide else found
 
     def _write(self, name: str, write: Any) -> None:
         with _reported(self._path), open(self._path / name, "xb", opener=_private) as file:
