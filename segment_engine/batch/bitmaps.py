@@ -49,13 +49,13 @@ class Tile:
 
     @property
     def blob(self) -> Any:
-        """As the bytes of a portable Roaring bitmap."""
-        if self._blob is None:
-            if self._words is None:
-                assert self._roaring is not None
-                self._words = _words_of(self._roaring)
-            self._blob = roaring_bytes(self._words)
-        return self._blob
+        """As the bytes of a portable Roaring bitmap; made of the members each time."""
+        if self._blob is not None:
+            return self._blob
+        if self._words is not None:
+            return roaring_bytes(self._words)
+        assert self._roaring is not None
+        return roaring_bytes(_words_of(self._roaring))
 
     def ordinals(self) -> Ordinals:
         """The members' numbers in the tile, ascending."""
