@@ -1,9 +1,12 @@
 """What is told of a published run beside its members: manifest.json."""
 
+import glob
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +71,22 @@ class Manifest:
     id_column: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As an object for JSON, `created` as ISO text."""
+        """As an object for JSON, `created` as ISO text, the audiences as `members`.
+
+        A JSON file that has `audiences` would be a part of the catalog in whose folder it lies.
+        """
         told = {"format": MARKER, "version": VERSION, **asdict(self)}
-        return {**told, "created": self.created.isoformat()}
+        told["created"] = self.created.isoformat()
+        return {"members" if key == "audiences" else key: value for key, value in told.items()}
+
+
+def fingerprint_of(source: str) -> str | None:
+    """A hash of the names, sizes and times of the files of a path or glob; None where none is."""
+    path = source.partition("::")[0]
+    names = [path] if os.path.exists(path) else sorted(glob.glob(path, recursive=True))
+    stats = [os.stat(name) for name in names]
+    told = [(name, st.st_size, st.st_mtime_ns) for name, st in zip(names, stats, strict=True)]
+    return blake2b(repr(told).encode(), digest_size=16).hexdigest() if told else None
 
 
 def written(manifest: Manifest) -> bytes:
@@ -110,7 +126,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def _manifest(told: dict[str, Any]) -> Manifest:
-    audiences = {key: Audience(**one) for key, one in told.pop("audiences").items()}
+    audiences = {key: Audience(**one) for key, one in told.pop("members").items()}
     created = datetime.fromisoformat(told.pop("created"))
     packs = tuple(told.pop("packs"))
     return Manifest(created=created, audiences=audiences, packs=packs, **told)

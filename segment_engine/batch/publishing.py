@@ -68,6 +68,12 @@ class Writer:
         self._out, self._target = out, target
         self._folder = target / GENERATIONS
 
+    def before(self) -> Generation | None:
+        """The newest generation so far; None where there is none, or it is damaged."""
+        with suppress(OutputError):
+            return Generations(self._target).newest()
+        return None
+
     def publish(
         self,
         memberships: Memberships,

@@ -67,7 +67,7 @@ def test_the_manifest(tmp_path: Path) -> None:
         "number": 1,
         "consumers": 3,
         "ordinals": 3,
-        "audiences": {"a": {"count": 1, "rule": None, "seconds": None}},
+        "members": {"a": {"count": 1, "rule": None, "seconds": None}},
         "failed": {"b": "b is broken"},
         "carried": {},
         "packs": [1],
