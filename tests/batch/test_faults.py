@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -140,3 +141,27 @@ def test_a_disk_that_is_full(tmp_path: Path, limit: int) -> None:
     assert [name for name in files_of(out) if name.endswith(".new")] == []
     publish(run_number(2), out, About(source="2"))
     check_whole(out, 2)
+
+
+READ_ONLY = """
+publish(run_number(1), sys.argv[1], About(source="1"))
+folders = [folder for folder, _, _ in os.walk(sys.argv[1])]
+for folder in folders: os.chmod(folder, 0o555)
+if not os.geteuid(): os.setuid(65534)
+try: publish(run_number(2), sys.argv[1], About(source="2"))
+except OutputError as fault: print(fault)
+check_whole(Path(sys.argv[1]), 1)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="users")
+def test_a_folder_that_may_only_be_read() -> None:
+    """Root may write anywhere, so the child becomes nobody once all is loaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        out = Path(folder) / "out"
+        told, failed = child(f"\n{READ_ONLY}", out).communicate()
+        assert (told, failed) == (f"{out} cannot be written: permission denied\n", "")
+        for path in (out, out / "generations", out / "ids"):
+            path.chmod(0o755)
+        check_whole(out, 1)

@@ -390,16 +390,6 @@ def test_what_no_run_wrote_is_never_touched(tmp_path: Path, name: str) -> None:
     assert newest(tmp_path) == {"a": ["x"]} and (tmp_path / name).read_text() == "mine"
 
 
-@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_the_right_to_write(tmp_path: Path) -> None:
-    published(tmp_path, "xyz", {"a": "x"})
-    (tmp_path / "generations").chmod(0o500)
-    with pytest.raises(OutputError, match="cannot be written: permission denied"):
-        published(tmp_path, "xyz", {"a": "y"})
-    (tmp_path / "generations").chmod(0o700)
-    assert newest(tmp_path) == {"a": ["x"]}
-
-
 FAULTS = {
     "read-only": (30, "Read-only file system"),
     "full": (28, "No space left on device"),
