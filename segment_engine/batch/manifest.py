@@ -83,9 +83,12 @@ class Manifest:
 def fingerprint_of(source: str) -> str | None:
     """A hash of the names, sizes and times of the files of a path or glob; None where none is."""
     path = source.partition("::")[0]
-    names = [path] if os.path.exists(path) else sorted(glob.glob(path, recursive=True))
-    stats = [os.stat(name) for name in names]
-    told = [(name, st.st_size, st.st_mtime_ns) for name, st in zip(names, stats, strict=True)]
+    try:
+        names = [path] if os.path.exists(path) else sorted(glob.glob(path, recursive=True))
+        stats = [os.stat(name) for name in names]
+    except (OSError, ValueError):
+        return None
+    told = [(name, one.st_size, one.st_mtime_ns) for name, one in zip(names, stats, strict=True)]
     return blake2b(repr(told).encode(), digest_size=16).hexdigest() if told else None
 
 

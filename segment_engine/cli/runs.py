@@ -115,6 +115,7 @@ def materialize(
         "id_column": id_column or held.id_column,
     }
     kept = {"keep": keep, "keep_for": span_of_time(keep_for)}
+    told = _about(held, about)
     with part("publishing").writing(out) as writer:
         with progress("computing audiences") as step:
             run = held.materialize(
@@ -124,7 +125,7 @@ def materialize(
                 id_column=about["id_column"],
                 progress=step,
             )
-        made = _published(writer, run, out, _about(held, about), kept) if len(run) else None
+        made = _published(writer, run, out, told, kept) if len(run) else None
     if not as_json:
         _show_run(run, held, out, made)
     if made is not None:
