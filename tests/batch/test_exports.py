@@ -177,3 +177,21 @@ def test_a_damaged_audience_is_named(tmp_path: Path, form: str) -> None:
     with pytest.raises(OutputError, match="audience 'a'"):
         export(Generations(tmp_path / "runs").newest().memberships, form, tmp_path / "out")
     assert sorted(os.listdir(tmp_path)) == ["runs"]
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(RUN, "csv", tmp_path / "out")
+    before, rename, tried = files_of(tmp_path), os.rename, []
+
+    def fails_once(source: Path, target: Path) -> None:
+        tried.append(source)
+        if len(tried) == 2:
+            raise OSError(28, "No space left on device")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fails_once)
+    with pytest.raises(OutputError, match="no space left"):
+        export(run_of(["x"], {"x": ["x"]}), "csv", tmp_path / "out")
+    assert files_of(tmp_path) == before and len(tried) == 3
