@@ -6,7 +6,7 @@
       SourceError    consumers cannot be read, or do not fit the schema
       CatalogError   a catalog is wrong, or an audience of it: .findings (catalog/findings.py)
       RunError       a run was asked for that cannot be: bad as_of, zone, engine, ids
-      OutputError    results cannot be written
+      OutputError    results cannot be written, or not be read again
 
 All are ValueErrors as well, and pickle.
 """
@@ -36,7 +36,7 @@ class RunError(SegmentError):
 
 
 class OutputError(SegmentError):
-    """Results cannot be written; what was there before is untouched."""
+    """Results cannot be written, and what was there is untouched; or not be read again."""
 
 
 SHOWN = 20

@@ -20,7 +20,11 @@ _MODULES = {
     "notebook": "segment_engine.display.notebook",
     "batch": "segment_engine.batch.materialize",
     "lists": "segment_engine.batch.lists",
-    "publish": "segment_engine.batch.publish",
+    "manifest": "segment_engine.batch.manifest",
+    "publishing": "segment_engine.batch.publishing",
+    "generations": "segment_engine.batch.generations",
+    "difference": "segment_engine.batch.difference",
+    "exports": "segment_engine.batch.exports",
 }
 
 

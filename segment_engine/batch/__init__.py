@@ -1,1 +1,1 @@
-"""Many audiences over all consumers: materialize, memberships, publishing."""
+"""Many audiences over all consumers: materialize, memberships, folders of runs."""

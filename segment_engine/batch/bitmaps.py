@@ -19,6 +19,8 @@ TILE = 1 << 20
 CHUNK = 1 << 16
 _CHUNK_WORDS = CHUNK // 64
 _SPARSE = 4_096
+_BITS_OR_SORT = 64
+"""Where one ordinal in so many is given or more, setting bits is faster than sorting."""
 _COOKIE = 12_346
 
 
@@ -49,13 +51,13 @@ class Tile:
 
     @property
     def blob(self) -> Any:
-        """As the bytes of a portable Roaring bitmap."""
-        if self._blob is None:
-            if self._words is None:
-                assert self._roaring is not None
-                self._words = _words_of(self._roaring)
-            self._blob = roaring_bytes(self._words)
-        return self._blob
+        """As the bytes of a portable Roaring bitmap; made of the members each time."""
+        if self._blob is not None:
+            return self._blob
+        if self._words is not None:
+            return roaring_bytes(self._words)
+        assert self._roaring is not None
+        return roaring_bytes(_words_of(self._roaring))
 
     def ordinals(self) -> Ordinals:
         """The members' numbers in the tile, ascending."""
@@ -147,10 +149,17 @@ class Bitmap:
 
 def bitmap_of(ordinals: NDArray[Any]) -> Bitmap:
     """The bitmap of ordinals in any order."""
-    ordered = np.unique(np.asarray(ordinals, np.uint32))
-    numbers, starts = np.unique(ordered // TILE, return_index=True)
-    parts = np.split(ordered % TILE, starts[1:])
-    return Bitmap({int(n): Tile.of(BitMap(p)) for n, p in zip(numbers, parts, strict=False)})
+    given = np.asarray(ordinals, np.uint32)
+    most = int(given.max(initial=0))
+    if len(given) * _BITS_OR_SORT < most:
+        ordered = np.sort(given)
+        numbers, starts = np.unique(ordered // TILE, return_index=True, sorted=True)
+        parts = np.split(ordered % TILE, starts[1:])
+        return Bitmap({int(n): Tile.of(BitMap(p)) for n, p in zip(numbers, parts, strict=True)})
+    truths = np.zeros(most + 1, np.bool_)
+    truths[given] = True
+    tiles = [truths[at : at + TILE] for at in range(0, len(truths), TILE)] if len(given) else []
+    return Bitmap({n: Tile(int(one.sum()), packed(one)) for n, one in enumerate(tiles)})
 
 
 def positions(words: Words) -> Ordinals:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import segment_engine
-from segment_engine.cli import init, preview, rules, runs, schema
+from segment_engine.cli import generations, init, preview, rules, runs, schema
 from segment_engine.cli.output import command, never_fail_to_encode
 
 _HELP = """
@@ -71,6 +71,8 @@ for _body in (
     rules.members,
     preview.preview,
     runs.materialize,
+    generations.diff,
+    generations.export,
     runs.operators,
 ):
     app.command()(command(_body))

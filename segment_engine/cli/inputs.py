@@ -1,9 +1,11 @@
 """What the commands read: a rule from an argument, a file or a pipe; options and their checks."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +40,17 @@ def _checked(check: Callable[[str], object]) -> Callable[[str | None], str | Non
 def _is_engine(name: str) -> None:
     if name not in ENGINES:
         raise RunError(f"there is no engine {name!r}; there are {', '.join(ENGINES)}")
+
+
+_SPAN = re.compile(r"([0-9]{1,6}) *(minute|hour|day|week)s?")
+
+
+def span_of_time(text: str) -> timedelta:
+    """What `90 minutes` says. Raises RunError."""
+    found = _SPAN.fullmatch(text.strip())
+    if found is None:
+        raise RunError(f"{text!r} is no span of time such as '90 minutes', '1 hour' or '2 days'")
+    return timedelta(**{f"{found[2]}s": int(found[1])})
 
 
 CATALOG_ENDINGS = (".yaml", ".yml", ".json")
@@ -93,6 +106,14 @@ EngineName = Annotated[
 ]
 Consumers = Annotated[
     str, typer.Option("--consumers", "-c", help="Parquet, CSV or NDJSON file, or a glob of them.")
+]
+Keep = Annotated[int, typer.Option(min=1, help="Keep so many generations, this one among them.")]
+KeepFor = Annotated[
+    str,
+    typer.Option(
+        help="Keep generations that are younger than this, too, such as '90 minutes' or '2 days'.",
+        callback=_checked(span_of_time),
+    ),
 ]
 Currency = Annotated[
     str,

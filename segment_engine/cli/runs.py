@@ -1,23 +1,32 @@
 """The commands on many audiences, and on the language itself: materialize, operators."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.text import Text
 
 from segment_engine.catalog.catalog import Catalog
 from segment_engine.catalog.findings import CatalogError
+from segment_engine.cli.generations import (
+    FORMS,
+    folder_of,
+    run_table,
+    wanted_exports,
+)
 from segment_engine.cli.inputs import (
     AsJson,
     AsOf,
     Consumers,
     EngineName,
     IdColumn,
+    Keep,
+    KeepFor,
     SchemaFile,
     Timezone,
     loaded_catalog,
+    span_of_time,
 )
 from segment_engine.cli.output import (
     Json,
@@ -38,7 +47,11 @@ from segment_engine.operators.table import TABLE
 from segment_engine.parts import part
 
 if TYPE_CHECKING:
+    from segment_engine.batch.difference import Change
+    from segment_engine.batch.generations import Generation
+    from segment_engine.batch.manifest import About
     from segment_engine.batch.memberships import Memberships
+    from segment_engine.batch.publishing import Writer
 
 
 def materialize(
@@ -53,15 +66,26 @@ def materialize(
     engine: EngineName = "snapshot",
     id_column: IdColumn = None,
     schema: SchemaFile = None,
+    keep: Keep = 2,
+    keep_for: KeepFor = "1 hour",
+    export: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMAT=PATH",
+            help=f"Write the run for other programs, too, as {FORMS}; may be given several times.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Publish the members of the audiences of a catalog.
 
     A catalog is one or more YAML or JSON files, or folders of them: rules, static lists, and
-    perhaps a schema, a time zone and an id column. OUT gets memberships.parquet, a row a
-    membership with `consumer_id` and `audience`, and run.json, which tells of the run. An
-    earlier run there is replaced as a whole, in one step. An audience that fails is named and
-    left out, with those that refer to it; the others are published, and the exit code is 1.
+    perhaps a schema, a time zone and an id column. The run becomes the next generation in OUT, in
+    one step; see `diff` and `export` for what can be done with it. Older generations are removed,
+    but for the last two and those of the last hour, or as --keep and --keep-for say.
+
+    An audience that fails is named, with those that refer to it, and keeps the members that it
+    had in the generation before; the others are published, and the exit code is 1.
 
     \b
     Example of a catalog:
@@ -82,55 +106,99 @@ def materialize(
             complain(f"nothing is published: no audience can be computed; {out} is as it was")
         raise CatalogError(wrong)
     show_findings(finding for finding in wrong if finding.key is None)
-    publisher = part("publish")
-    publisher.check_target(out)
+    exports = wanted_exports(export or ())
     about = {
         "as_of": instant_of(held.engine, as_of),
         "timezone": held.engine.timezone,
         "engine": engine,
-        "consumers": consumers,
+        "source": consumers,
         "id_column": id_column or held.id_column,
     }
-    with progress("computing audiences") as step:
-        run = held.materialize(
-            consumers,
-            as_of=about["as_of"],
-            engine=engine,
-            id_column=about["id_column"],
-            progress=step,
-        )
-    files = publisher.publish(run, out, about) if len(run) else []
+    kept = {"keep": keep, "keep_for": span_of_time(keep_for)}
+    told = _about(held, about)
+    with part("publishing").writing(out) as writer:
+        with progress("computing audiences") as step:
+            run = held.materialize(
+                consumers,
+                as_of=about["as_of"],
+                engine=engine,
+                id_column=about["id_column"],
+                progress=step,
+            )
+        made = _published(writer, run, out, told, kept) if len(run) else None
+    if not as_json:
+        _show_run(run, held, out, made)
+    if made is not None:
+        for form, path in exports:
+            part("exports").export(made.now.memberships, form, path)
     if as_json:
-        say_json(_run_json(run, about, files))
-    else:
-        _show_run(run, held, out, files)
+        say_json(_run_json(run, about, made, out, exports))
     return 1 if run.failed or not held.sound else 0
 
 
-def _run_json(run: "Memberships", about: Mapping[str, Any], files: list[Path]) -> Json:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The generation of a run, and what changed since the one before it."""
+
+    now: "Generation"
+    changes: "Mapping[str, Change]"
+
+
+def _about(held: Catalog, told: Mapping[str, Any]) -> "About":
+    hashes = {key: rule.hash for key, rule in held.rules.items()}
+    fingerprint = part("manifest").fingerprint_of(told["source"])
+    found: About = part("manifest").About(**told, fingerprint=fingerprint, rules=hashes)
+    return found
+
+
+def _published(
+    writer: "Writer", run: "Memberships", out: Path, about: "About", kept: Mapping[str, Any]
+) -> _Made:
+    before = writer.before()
+    number = writer.publish(run, about, **kept).number
+    now = part("generations").Generations(out).open(number)
+    changes = part("difference").Difference(before, now).changes if before else {}
+    return _Made(now, changes)
+
+
+def _run_json(
+    run: "Memberships",
+    about: Mapping[str, Any],
+    made: _Made | None,
+    out: Path,
+    exports: Sequence[tuple[str, str]],
+) -> Json:
     failed = {
         key: {**error_json(fault), "diagnostics": diagnostics_of(fault)}
         for key, fault in run.failed.items()
     }
-    files_told = [str(path) for path in files]
-    told = {"counts": run.counts(), "failed": failed, "files": files_told}
-    return {"ok": not failed, **about, **told}
+    told: Json = {"ok": not failed, **about, "failed": failed, "generation": None}
+    if made is None:
+        return told
+    manifest, changes = made.now.manifest, made.changes
+    return {
+        **told,
+        "generation": manifest.number,
+        "folder": folder_of(out, manifest.number),
+        "consumers": manifest.consumers,
+        "counts": {key: one.count for key, one in manifest.audiences.items()},
+        "carried": dict(manifest.carried),
+        "entered": {key: one.entered for key, one in changes.items()},
+        "left": {key: one.left for key, one in changes.items()},
+        "exports": [{"as": form, "to": path} for form, path in exports],
+    }
 
 
-def _show_run(run: "Memberships", held: Catalog, out: Path, files: list[Path]) -> None:
+def _show_run(run: "Memberships", held: Catalog, out: Path, made: _Made | None) -> None:
     for key, fault in run.failed.items():
         entry = held.audiences[key]
         _show_failed(key, f"{entry.file.path}:{entry.at.start_mark.line + 1}", fault)
-    counts = run.counts()
-    rows = [
-        (key, f"{counts[key]:,}" if key in counts else Text("failed", "bold red"))
-        for key in held.audiences
-    ]
-    show_table(("audience", "members"), rows, 1)
-    if files:
-        say(f"published {sum(counts.values()):,} memberships in {out}")
-    else:
+    if made is None:
         complain(f"nothing is published: every audience failed; {out} is as it was")
+        return
+    run_table(list(held.audiences), made.now, made.changes)
+    number = sum(len(found) for found in made.now.audiences.values())
+    say(f"published {number:,} memberships in {out}, generation {made.now.number}")
 
 
 def _show_failed(key: str, place: str, fault: SegmentError) -> None:

@@ -1,6 +1,5 @@
 """Mistakes at the command line: the exit code, and where, what and how to mend it; no traceback."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -184,8 +183,9 @@ def test_a_run_with_a_file_of_ones_own_in_it_is_not_replaced(
     done = run("materialize", place("@good.yaml"), *where)
     assert done.code == 1 and "'notes.txt', which no run wrote" in done.err
     (tmp_path / "out" / "notes.txt").unlink()
-    (tmp_path / "out" / "run.json").write_text(json.dumps({"format": "other"}))
-    assert "holds no earlier run" in run("materialize", place("@good.yaml"), *where).err
+    (tmp_path / "out/generations/000001/manifest.json").write_text('{"format": "other"}')
+    done = run("materialize", place("@good.yaml"), *where)
+    assert "000001/manifest.json', which no run wrote" in done.err
 
 
 def test_a_megabyte_of_brackets_is_refused_at_once(tmp_path: Path, consumers: Path) -> None:

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 import segment_engine
 from segment_engine import Engine
+from segment_engine.batch.generations import Generations
 from tests.cli.running import run
 
 COMMANDS = (
@@ -25,7 +25,7 @@ COMMANDS = (
         "preview",
         "materialize",
     ),
-    *("operators", "schema show", "schema infer", "schema check"),
+    *("diff", "export", "operators", "schema show", "schema infer", "schema check"),
 )
 AS_OF = "2026-01-31T12:00:00Z"
 
@@ -250,10 +250,8 @@ def audiences(tmp_path: Path) -> Path:
 
 
 def members_of(out: Path) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for row in pq.read_table(out / "memberships.parquet").to_pylist():
-        found.setdefault(row["audience"], []).append(row["consumer_id"])
-    return found
+    found = Generations(out).newest().memberships
+    return {key: found.members(key) for key in found}
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "polars", "records"])
@@ -263,19 +261,20 @@ def test_materialize(tmp_path: Path, consumers: Path, audiences: Path, engine: s
     done = run("materialize", audiences, *where, "--timezone", "America/New_York")
     assert (done.code, done.err) == (0, "")
     rows = [line.split() for line in done.out.splitlines()]
-    assert rows[1:5] == [["vips", "1"], ["quiet", "2"], ["nobody", "0"], ["known", "2"]]
-    assert members_of(out) == {"vips": ["c1"], "quiet": ["c2", "c3"], "known": ["c1", "c3"]}
-    assert json.loads((out / "run.json").read_text()) == {
-        "format": "segment-engine memberships",
-        "as_of": AS_OF,
-        "timezone": "America/New_York",
-        "engine": engine,
-        "consumers": str(consumers),
-        "id_column": "id",
-        "counts": {"vips": 1, "quiet": 2, "nobody": 0, "known": 2},
-        "failed": {},
-    }
-    assert sorted(os.listdir(out)) == ["memberships.parquet", "run.json"]
+    assert [row[:2] for row in rows[1:5]] == [
+        ["vips", "1"],
+        ["quiet", "2"],
+        ["nobody", "0"],
+        ["known", "2"],
+    ]
+    assert rows[1][2:] == ["-", "-", "33.3%"]
+    members = {"vips": ["c1"], "quiet": ["c2", "c3"], "nobody": [], "known": ["c1", "c3"]}
+    assert members_of(out) == members
+    told = Generations(out).newest().manifest
+    assert (told.as_of, told.timezone, told.engine) == (AS_OF, "America/New_York", engine)
+    assert (told.source, told.id_column, told.consumers) == (str(consumers), "id", 3)
+    assert told.fingerprint is not None and told.failed == {}
+    assert told.audiences["vips"].rule == Engine().rule("totalOrderValue >= 500").hash
 
 
 def test_materialize_takes_rule_rows(tmp_path: Path, consumers: Path) -> None:
@@ -284,7 +283,7 @@ def test_materialize_takes_rule_rows(tmp_path: Path, consumers: Path) -> None:
         "known: [{field: email, operator: EXISTS}]\nnobody: []\nwrong: [email exists]\n"
     )
     done = run("materialize", path, "--consumers", consumers, "--out", out)
-    assert done.code == 1 and members_of(out) == {"known": ["c1", "c3"]}
+    assert done.code == 1 and members_of(out) == {"known": ["c1", "c3"], "nobody": []}
     assert f"{path}:3:9: error[json-shape]: the text" in done.err
 
 
@@ -299,16 +298,16 @@ def test_a_broken_audience_is_named_and_the_others_are_published(
     assert f"{audiences}:8:7: error[unknown-field]" in done.err and "totalOrdrs > 3" in done.err
     assert f"{audiences}:9: audience 'far' failed" in done.err
     assert "^^^^" in done.err and "no column 'createdAt'" in done.err
-    assert ["late", "failed"] in [line.split() for line in done.out.splitlines()]
-    assert set(members_of(out)) == {"vips", "quiet", "known"}
+    assert ["late", "failed", "-", "-", "-"] in [line.split() for line in done.out.splitlines()]
+    assert set(members_of(out)) == {"vips", "quiet", "nobody", "known"}
     told = run("materialize", audiences, *where, "--json").told
     assert (told["ok"], told["counts"]["vips"], told["as_of"]) == (False, 1, AS_OF)
     assert told["failed"]["late"]["diagnostics"][0]["code"] == "unknown-field"
     assert told["failed"]["far"]["kind"] == "SourceError"
-    assert set(json.loads((out / "run.json").read_text())["failed"]) == {"late", "far"}
+    assert set(Generations(out).newest().manifest.failed) == {"late", "far"}
 
 
-def test_a_run_replaces_the_one_before_and_leaves_nothing_beside_it(
+def test_a_run_follows_the_one_before_and_leaves_nothing_beside_it(
     tmp_path: Path, consumers: Path, audiences: Path
 ) -> None:
     out, link = tmp_path / "out", tmp_path / "link"
@@ -317,7 +316,7 @@ def test_a_run_replaces_the_one_before_and_leaves_nothing_beside_it(
     assert run("materialize", audiences, *where, "--out", out).code == 0
     audiences.write_text("some: totalOrders = 3\n")
     assert run("materialize", audiences, *where, "--out", link).code == 0
-    assert members_of(out) == {"some": ["c2"]}
+    assert members_of(out) == {"some": ["c2"]} and Generations(out).numbers() == [1, 2]
     before = sorted(os.listdir(tmp_path))
     assert before == ["audiences.yaml", "consumers.parquet", "link", "out"]
     audiences.write_text("some: totalOrdrs = 3\n")
@@ -326,7 +325,7 @@ def test_a_run_replaces_the_one_before_and_leaves_nothing_beside_it(
     assert members_of(out) == {"some": ["c2"]}
 
 
-@pytest.mark.parametrize("failing", ["write_table", "rename"])
+@pytest.mark.parametrize("failing", ["pq.write_table", "os.replace"])
 def test_what_was_published_stays_when_the_disk_is_full(
     tmp_path: Path,
     consumers: Path,
@@ -338,19 +337,16 @@ def test_what_was_published_stays_when_the_disk_is_full(
     where = ("--consumers", consumers, "--as-of", AS_OF, "--out", out)
     assert run("materialize", audiences, *where).code == 0
     before = members_of(out)
-    rename = os.rename
 
-    def full(source: object, target: object, *rest: object) -> None:
-        if failing == "rename" and not str(source).endswith(".new"):
-            rename(str(source), str(target))
-            return
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    owner = "pq" if failing == "write_table" else "os"
     with monkeypatch.context() as patched:
-        patched.setattr(f"segment_engine.batch.publish.{owner}.{failing}", full)
+        owner = "packs" if failing == "pq.write_table" else "files"
+        patched.setattr(f"segment_engine.batch.{owner}.{failing}", full)
         done = run("materialize", audiences, *where)
     assert done.code == 1
     assert done.err == f"error: {out} cannot be written: no space left on device\n"
-    assert members_of(out) == before
+    assert members_of(out) == before and Generations(out).numbers() == [1]
     assert sorted(os.listdir(tmp_path)) == ["audiences.yaml", "consumers.parquet", "out"]
+    assert os.listdir(out / "generations") == ["000001"]
