@@ -19,6 +19,7 @@ from segment_engine.values.moments import Clock
 
 if TYPE_CHECKING:
     from segment_engine.batch.memberships import Memberships
+    from segment_engine.batch.planned import RunPlan
 
 RuleSource = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """A rule as it is written: text; query-builder JSON, a mapping; rule rows of the Audiences API, a
@@ -62,6 +63,8 @@ class Engine:
         both may be JSON text. Raises RuleError, whose `.diagnostics` hold everything found.
         """
         if isinstance(source, Rule):
+            if source.engine is self:
+                return source
             source = source.text
         if not isinstance(source, str | Mapping | list | tuple):
             found = type(source).__name__
@@ -120,14 +123,18 @@ class Engine:
         lists: Mapping[str, Collection[Any]] | None = None,
         progress: Callable[[int, int], None] | None = None,
         snapshot: str | Path | None = None,
+        count_predicates: bool = False,
     ) -> "Memberships":
         """The members of many audiences at one instant.
 
         Rules may refer to one another by key, and to `lists`, static audiences as collections of
         ids, which are part of the result as far as they are consumers. A rule that is wrong,
         reads what the source lacks, or refers to an audience that is unknown, failed or itself
-        is reported in `.failed` and does not stop the others. `progress(done, total)` is called
-        after each. Raises SourceError where the source or its ids cannot be read.
+        is reported in `.failed` and does not stop the others. `snapshot` is a folder to keep the
+        consumers in, prepared for the next run; see README. `count_predicates` (engine snapshot
+        alone) counts the consumers of each condition, too. `progress(done, total)` is called as
+        the run goes on. Raises SourceError where the source or its ids cannot be read,
+        OutputError where the snapshot cannot be written.
         """
         return part("batch").materialize(  # type: ignore[no-any-return]
             self,
@@ -139,6 +146,23 @@ class Engine:
             lists=lists or {},
             progress=progress,
             snapshot=snapshot,
+            count_predicates=count_predicates,
+        )
+
+    def plan(
+        self,
+        rules: "Mapping[str, RuleSource | Rule]",
+        source: Any = None,
+        *,
+        as_of: AsOf = None,
+        lists: Mapping[str, Collection[Any]] | None = None,
+    ) -> "RunPlan":
+        """What `materialize` would read and ask, without doing it.
+
+        `source` gives the physical column types, else the documented defaults are taken.
+        """
+        return part("batch").plan(  # type: ignore[no-any-return]
+            self, rules, source, as_of=as_of, lists=lists or {}
         )
 
     def clock(self, as_of: AsOf = None) -> Clock:

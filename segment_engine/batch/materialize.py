@@ -9,6 +9,7 @@ from segment_engine.batch.asked import Asked
 from segment_engine.batch.combine import Combiner
 from segment_engine.batch.memberships import Memberships
 from segment_engine.batch.one_pass import one_pass
+from segment_engine.batch.planned import RunPlan, planned
 from segment_engine.batch.rule_by_rule import rule_by_rule
 from segment_engine.errors import RunError, SegmentError
 from segment_engine.expression.references import condition_of
@@ -50,6 +51,7 @@ def materialize(
     aliases: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
     snapshot: str | Path | None = None,
+    count_predicates: bool = False,
 ) -> Memberships:
     """As `Engine.materialize`.
 
@@ -58,24 +60,49 @@ def materialize(
     """
     if engine_name not in ENGINES:
         raise RunError(f"there is no engine {engine_name!r}; there are {', '.join(ENGINES)}")
+    if snapshot is not None and engine_name != "snapshot":
+        raise RunError(f"engine {engine_name!r} asks no snapshot; leave one of the two away")
+    asked = _asked(engine, rules, lists, failed, aliases)
+    clock = engine.clock(as_of)
+    opened = open_for(engine, list(asked.rules.values()), source, id_column)
+    if engine_name == "snapshot":
+        made = one_pass(asked, clock, opened, id_column, progress, snapshot, count_predicates)
+    else:
+        made = rule_by_rule(engine, asked, part(engine_name), clock, opened, id_column, progress)
+    return made.in_order([*rules, *lists, *(failed or {})])
+
+
+def plan(
+    engine: "Engine",
+    rules: Mapping[str, Any],
+    source: Any,
+    *,
+    as_of: "AsOf",
+    lists: Mapping[str, Collection[Any]],
+    failed: Mapping[str, SegmentError] | None = None,
+    aliases: Mapping[str, str] | None = None,
+) -> RunPlan:
+    """As `Engine.plan`; `failed` and `aliases` as in `materialize`."""
+    asked = _asked(engine, rules, lists, failed, aliases)
+    return planned(engine, asked, engine.clock(as_of), source)
+
+
+def _asked(
+    engine: "Engine",
+    rules: Mapping[str, Any],
+    lists: Mapping[str, Collection[Any]],
+    failed: Mapping[str, SegmentError] | None,
+    aliases: Mapping[str, str] | None,
+) -> Asked:
     for given, wanted in ((rules, "rule"), (lists, "ids")):
         if not isinstance(given, Mapping):
             raise RunError(
                 f"audiences are a mapping of key to {wanted}, not {type(given).__name__}"
             )
-    if snapshot is not None and engine_name != "snapshot":
-        raise RunError(f"engine {engine_name!r} asks no snapshot; leave one of the two away")
     if twice := rules.keys() & lists.keys():
         raise RunError(f"audience {min(twice)!r} is given as a rule and as a list")
-    clock = engine.clock(as_of)
     checked, broken = _checked(engine, rules)
-    opened = open_for(engine, list(checked.values()), source, id_column)
-    asked = Asked(checked, lists, broken | dict(failed or {}), aliases or {})
-    if engine_name == "snapshot":
-        made = one_pass(asked, clock, opened, id_column, progress, snapshot)
-    else:
-        made = rule_by_rule(engine, asked, part(engine_name), clock, opened, id_column, progress)
-    return made.in_order([*rules, *lists, *(failed or {})])
+    return Asked(checked, lists, broken | dict(failed or {}), aliases or {})
 
 
 def _checked(

@@ -1,6 +1,7 @@
 """Who is in which audience: the result of a run."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +16,15 @@ SHOWN = 200
 """How many audiences a display lists."""
 
 
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """A condition, the number of consumers for whom it is true, and the audiences that have it."""
+
+    text: str
+    count: int
+    audiences: tuple[str, ...]
+
+
 class Memberships(Shown):
     """The members of each audience of one run; immutable.
 
@@ -27,10 +37,12 @@ class Memberships(Shown):
         ids: pa.ChunkedArray,
         audiences: Mapping[str, Bitmap],
         failed: Mapping[str, SegmentError],
+        predicates: Iterable[Predicate] = (),
     ) -> None:
         """Made by `Engine.materialize`. `ids` are by ordinal, null for one that nobody has now."""
         self._ids, self._audiences = ids, dict(audiences)
         self._failed = MappingProxyType(dict(failed))
+        self._predicates = tuple(predicates)
 
     @property
     def ids(self) -> pa.ChunkedArray:
@@ -46,6 +58,11 @@ class Memberships(Shown):
     def failed(self) -> Mapping[str, SegmentError]:
         """The audiences that could not be computed, with their errors."""
         return self._failed
+
+    @property
+    def predicates(self) -> tuple[Predicate, ...]:
+        """The distinct conditions, where the run was asked to count them."""
+        return self._predicates
 
     def counts(self) -> dict[str, int]:
         """The number of members of each audience that was computed."""
@@ -89,6 +106,7 @@ class Memberships(Shown):
             self._ids,
             {key: self._audiences[key] for key in order if key in self._audiences},
             {key: self._failed[key] for key in order if key in self._failed},
+            self._predicates,
         )
 
     def to_arrow(self) -> pa.Table:

@@ -1,6 +1,7 @@
 """All audiences in one pass over the consumers: each predicate once, then their bits combined."""
 
 from collections.abc import Callable, Iterator
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from segment_engine.batch.bitmaps import TILE, Bitmap, Tile, Words
 from segment_engine.batch.combine import Ids, listed
 from segment_engine.batch.consumers import as_ids, check_ids
 from segment_engine.batch.frames import Predicates, Values, words_of
-from segment_engine.batch.memberships import Memberships
+from segment_engine.batch.memberships import Memberships, Predicate
 from segment_engine.batch.plan import Plan
 from segment_engine.batch.snapshot.asking import Asking
 from segment_engine.batch.snapshot.encoding import Rows
@@ -36,13 +37,15 @@ def one_pass(
     id_column: str,
     progress: Progress | None = None,
     snapshot: str | Path | None = None,
+    counted: bool = False,
 ) -> Memberships:
     """The members of all audiences; one that cannot be computed is in `.failed`.
 
-    `snapshot` is the folder of one to bring up to date and ask instead of the source. Raises
+    `snapshot` is the folder of one to bring up to date and ask instead of the source; `counted`:
+    conditions are counted, too. Raises
     SourceError where the ids cannot be read, RunError where they are none.
     """
-    run = _Run(asked, clock, source, id_column)
+    run = _Run(asked, clock, source, id_column, counted)
     try:
         if snapshot is None:
             return run.memberships(progress)
@@ -52,16 +55,18 @@ def one_pass(
         if failed.keys() == asked.failed.keys():
             raise
     again = Asked(asked.rules, asked.lists, failed, asked.aliases)
-    return one_pass(again, clock, source, id_column, progress, snapshot)
+    return one_pass(again, clock, source, id_column, progress, snapshot, counted)
 
 
 class _Run:
-    def __init__(self, asked: Asked, clock: Clock, source: Source, id_column: str) -> None:
+    def __init__(
+        self, asked: Asked, clock: Clock, source: Source, id_column: str, counted: bool
+    ) -> None:
         self._asked, self._source, self._id = asked, source, id_column
         self._kind = id_type(source, id_column)
         self._lists, failed = self._listed()
         rules = {key: rule for key, rule in asked.rules.items() if key not in failed}
-        self._plan = Plan(rules, self._lists, failed, asked.aliases, clock, source.columns)
+        self._plan = Plan(rules, self._lists, failed, asked.aliases, clock, source.columns, counted)
         self._predicates = list(self._plan.predicates)
 
     def memberships(self, progress: Progress | None) -> Memberships:
@@ -100,12 +105,19 @@ class _Run:
         return self._made(ids, found)
 
     def _made(self, ids: pa.ChunkedArray, found: list[Rows]) -> Memberships:
-        tiles: dict[str, dict[int, Tile]] = {key: {} for key in self._plan.roots}
+        tiles: list[dict[int, Tile]] = [{} for _ in self._plan.roots]
+        counts = [0] * len(self._plan.counted)
         for number, rows in enumerate(found):
-            for held, row, count in zip(tiles.values(), rows, machine.counts(rows), strict=True):
+            numbers = machine.counts(rows)
+            for held, row, count in zip(tiles, rows, numbers, strict=False):
                 held[number] = Tile(count, row)
-        audiences = {key: Bitmap(held) for key, held in tiles.items()}
-        return Memberships(ids, audiences, self._plan.failed)
+            counts = list(map(add, counts, numbers[len(tiles) :]))
+        audiences = dict(zip(self._plan.roots, map(Bitmap, tiles), strict=True))
+        predicates = [
+            Predicate(text, count, tuple(one.audiences))
+            for (text, one), count in zip(self._plan.counted.items(), counts, strict=True)
+        ]
+        return Memberships(ids, audiences, self._plan.failed, predicates)
 
     def unreadable(self) -> dict[str, SegmentError]:
         """The audiences that read a column which cannot be read."""

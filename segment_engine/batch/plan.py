@@ -1,7 +1,7 @@
 """The plan of a run: all audiences as one graph over distinct predicates, each asked once."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segment_engine.backends.bind import bind_plain
 from segment_engine.backends.reading import Columns, Member
@@ -12,6 +12,7 @@ from segment_engine.expression.logic import Condition, postfix
 from segment_engine.expression.nodes import Call, Constant, Expr
 from segment_engine.expression.references import Failures, dependency_order, references
 from segment_engine.expression.resolve import AND, NOT, OR, resolve
+from segment_engine.expression.spelling import spell
 from segment_engine.operators.row import Operator
 from segment_engine.values.moments import Clock
 
@@ -23,6 +24,13 @@ JOINS: dict[Operator, Callable[[Graph, Iterable[Signed]], Signed]] = {
     OR: Graph.any_of,
     NOT: lambda _, parts: negated(*parts),
 }
+
+
+class Shared(NamedTuple):
+    """A condition, or its complement: its node, and the audiences that have it."""
+
+    root: Signed
+    audiences: list[str]
 
 
 class Plan:
@@ -41,7 +49,9 @@ class Plan:
         aliases: Mapping[str, str],
         clock: Clock,
         columns: Columns | None,
+        counted: bool = False,
     ) -> None:
+        """`counted`: the distinct conditions are roots, too, behind the audiences."""
         self._rules, self._aliases = rules, aliases
         self._clock, self._columns = clock, columns
         self._graph = Graph()
@@ -57,16 +67,34 @@ class Plan:
         for key, root in self.lists.items():
             self._add(key, root)
         self._plan()
+        self.counted = self.shared() if counted else {}
 
     def program(self) -> Program:
         """Predicates, then lists, are its inputs; the roots its outputs."""
         inputs = [*self.predicates.values(), *self.lists.values()]
-        return compiled(self._graph, inputs, list(self.roots.values()))
+        return compiled(self._graph, inputs, self._outputs())
+
+    def _outputs(self) -> list[Signed]:
+        return [*self.roots.values(), *(one.root for one in self.counted.values())]
 
     def onto(self, graph: Graph, inputs: Sequence[Signed]) -> list[Signed]:
         """The roots in a graph in which predicates and lists, in this order, are `inputs`."""
         own = [*self.predicates.values(), *self.lists.values()]
-        return self._graph.onto(graph, dict(zip(own, inputs, strict=True)), self.roots.values())
+        return self._graph.onto(graph, dict(zip(own, inputs, strict=True)), self._outputs())
+
+    def shared(self) -> dict[str, Shared]:
+        """The distinct conditions by text; those that mean the same stand under the first."""
+        texts: dict[int, str] = {}
+        found: dict[str, Shared] = {}
+        for key in (key for key in self._rules if key in self.roots):
+            conditions = (one for one in self._rules[key].logic if isinstance(one, Condition))
+            for condition in dict.fromkeys(conditions):
+                root = self._conditions[condition]
+                assert isinstance(root, int), "an audience with a failed condition has failed"
+                if root not in (TRUE, FALSE):
+                    text = texts.setdefault(root >> 1, spell(condition.expression))
+                    found.setdefault(text, Shared(root, [])).audiences.append(key)
+        return found
 
     def _plan(self) -> None:
         graph = {

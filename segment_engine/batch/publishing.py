@@ -36,7 +36,7 @@ from segment_engine.batch.manifest import (
     read_manifest,
     written,
 )
-from segment_engine.batch.memberships import Memberships
+from segment_engine.batch.memberships import Memberships, Predicate
 from segment_engine.batch.ordinals import Ordinals
 from segment_engine.batch.packs import Blob, PackWriter, read_index, write_index
 from segment_engine.errors import OutputError
@@ -79,16 +79,13 @@ class Writer:
         memberships: Memberships,
         about: About,
         *,
-        predicates: Mapping[str, int] | None = None,
-        of_audience: Mapping[str, Sequence[str]] | None = None,
         keep: int = KEEP,
         keep_for: timedelta = KEEP_FOR,
     ) -> Manifest:
         """Publish a run as the next generation, and remove those that are not to be kept.
 
         Audiences that failed keep the members of the generation before, without those who are no
-        consumers any more. `predicates` are counts of consumers by predicate, `of_audience` the
-        predicates of each audience. The last `keep` generations stay, this one among them, and
+        consumers any more. The last `keep` generations stay, this one among them, and
         those younger than `keep_for`. Raises OutputError; what was published stays then.
         """
         if keep < 1:
@@ -119,7 +116,7 @@ class Writer:
             kept = self._kept(keep, now - keep_for)
             bitmaps = {None: held, **audiences, **carried.bitmaps}
             manifest = self._write(
-                manifest, bitmaps, _table(predicates, of_audience or {}), self._blobs(kept)
+                manifest, bitmaps, _table(memberships.predicates), self._blobs(kept)
             )
             self._prune({**kept, manifest.number: manifest})
         return manifest
@@ -244,20 +241,14 @@ def _told(audiences: Mapping[str | None, Bitmap], about: About) -> dict[str, Aud
     }
 
 
-def _table(
-    counts: Mapping[str, int] | None, of_audience: Mapping[str, Sequence[str]]
-) -> pa.Table | None:
+def _table(predicates: Sequence[Predicate]) -> pa.Table | None:
     """A row a predicate: how many consumers it is true for, and the audiences that have it."""
-    if counts is None:
+    if not predicates:
         return None
-    having: dict[str, list[str]] = {predicate: [] for predicate in counts}
-    for key, predicates in of_audience.items():
-        for predicate in predicates:
-            having[predicate].append(key)
     return pa.table(
         {
-            "predicate": pa.array(counts.keys(), pa.string()),
-            "count": pa.array(counts.values(), pa.uint32()),
-            "audiences": pa.array(having.values(), pa.list_(pa.string())),
+            "predicate": pa.array([one.text for one in predicates], pa.string()),
+            "count": pa.array([one.count for one in predicates], pa.uint32()),
+            "audiences": pa.array([one.audiences for one in predicates], pa.list_(pa.string())),
         }
     )

@@ -26,6 +26,7 @@ from segment_engine.rule import AsOf, Rule
 
 if TYPE_CHECKING:
     from segment_engine.batch.memberships import Memberships
+    from segment_engine.batch.planned import RunPlan
 
 ENDINGS = (".yaml", ".yml", ".json")
 DEFAULT_ID = "id"
@@ -180,6 +181,7 @@ class Catalog:
         only: Iterable[str] | None = None,
         progress: Callable[[int, int], None] | None = None,
         snapshot: str | Path | None = None,
+        count_predicates: bool = False,
     ) -> "Memberships":
         """The members of all audiences at one instant, as `Engine.materialize`.
 
@@ -190,21 +192,35 @@ class Catalog:
         if unsettled := [finding for part_ in self._parts for finding in part_.unsettled]:
             raise CatalogError(unsettled)
         wanted = set(self.audiences) if only is None else self._with_those_behind(only)
-        failed: dict[str, SegmentError] = {k: v for k, v in self.failed.items() if k in wanted}
         made: Memberships = part("batch").materialize(
             self.engine,
-            {k: rule for k, rule in self.rules.items() if k in wanted and k not in failed},
-            source,
+            source=source,
             as_of=as_of,
             engine_name=engine,
             id_column=id_column or self.id_column,
-            lists={k: ids for k, ids in self.lists.items() if k in wanted and k not in failed},
-            failed=failed,
-            aliases=self.aliases,
             progress=progress,
             snapshot=snapshot,
+            count_predicates=count_predicates,
+            **self._asked(wanted),
         )
         return made.in_order(key for key in self.audiences if key in wanted)
+
+    def plan(self, source: Any = None, *, as_of: AsOf = None) -> "RunPlan":
+        """What `materialize` would read and ask, as `Engine.plan`."""
+        found: RunPlan = part("batch").plan(
+            self.engine, source=source, as_of=as_of, **self._asked(set(self.audiences))
+        )
+        return found
+
+    def _asked(self, wanted: set[str]) -> dict[str, Any]:
+        failed: dict[str, SegmentError] = {k: v for k, v in self.failed.items() if k in wanted}
+        sound = wanted - failed.keys()
+        return {
+            "rules": {k: rule for k, rule in self.rules.items() if k in sound},
+            "lists": {k: ids for k, ids in self.lists.items() if k in sound},
+            "failed": failed,
+            "aliases": self.aliases,
+        }
 
     def _with_those_behind(self, keys: Iterable[str]) -> set[str]:
         found: set[str] = set()

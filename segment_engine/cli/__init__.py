@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import segment_engine
-from segment_engine.cli import generations, init, preview, rules, runs, schema
+from segment_engine.cli import generations, init, plans, preview, rules, runs, schema
 from segment_engine.cli.output import command, never_fail_to_encode
 
 _HELP = """
@@ -70,6 +70,7 @@ for _body in (
     rules.count,
     rules.members,
     preview.preview,
+    plans.plan,
     runs.materialize,
     generations.diff,
     generations.export,

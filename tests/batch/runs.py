@@ -1,7 +1,7 @@
 """Small runs to publish, and what a folder of runs holds."""
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from segment_engine.batch.bitmaps import bitmap_of
 from segment_engine.batch.manifest import About, Manifest
-from segment_engine.batch.memberships import Memberships
+from segment_engine.batch.memberships import Memberships, Predicate
 from segment_engine.batch.publishing import publish
 from segment_engine.errors import RunError
 
@@ -20,7 +20,10 @@ ABOUT = About(
 
 
 def run_of(
-    ids: Sequence[Any], audiences: Mapping[str, Collection[Any]], *failed: str
+    ids: Sequence[Any],
+    audiences: Mapping[str, Collection[Any]],
+    *failed: str,
+    predicates: Iterable[Predicate] = (),
 ) -> Memberships:
     """The run over those ids in which those are the members."""
     places = {one: place for place, one in enumerate(ids)}
@@ -29,14 +32,20 @@ def run_of(
         for key, members in audiences.items()
     }
     faults = {key: RunError(f"{key} is broken") for key in failed}
-    return Memberships(pa.chunked_array([pa.array(ids)]), bitmaps, faults)
+    return Memberships(pa.chunked_array([pa.array(ids)]), bitmaps, faults, predicates)
 
 
 def published(
-    out: Path, ids: Sequence[Any], audiences: Any, *failed: str, **options: Any
+    out: Path,
+    ids: Sequence[Any],
+    audiences: Any,
+    *failed: str,
+    predicates: Iterable[Predicate] = (),
+    **options: Any,
 ) -> Manifest:
     """Publish such a run."""
-    return publish(run_of(ids, audiences, *failed), out, ABOUT, **options)
+    run = run_of(ids, audiences, *failed, predicates=predicates)
+    return publish(run, out, ABOUT, **options)
 
 
 def members_of(memberships: Memberships) -> dict[str, list[Any]]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from segment_engine.batch.difference import Change, Difference, Reason
 from segment_engine.batch.generations import Generations
+from segment_engine.batch.memberships import Predicate
 from segment_engine.errors import OutputError, RunError
 from tests.batch.runs import published
 from tests.display.test_display import printed, read
@@ -79,13 +80,16 @@ def test_audiences_that_fail(tmp_path: Path) -> None:
     assert changes["late"] == Change("new", 0, 1, 1, 0)
 
 
+def _counted(counts: dict[str, int]) -> list[Predicate]:
+    """Predicates that audience a has, and the first one b."""
+    return [Predicate(text, n, ("a", "b") if text == "p" else ("a",)) for text, n in counts.items()]
+
+
 def test_why_an_audience_jumped(tmp_path: Path) -> None:
-    of_audience = {"a": ("p", "q", "r", "s", "t"), "b": ("p",)}
-    before = {"p": 5, "q": 9, "r": 1, "s": 3, "t": 2}
-    after = {"p": 6, "q": 2, "r": 1, "s": 5, "u": 4}
-    asked = {"a": ("p", "q", "r", "s", "u"), "b": ("p",)}
-    published(tmp_path, "xyz", {"a": "x", "b": "y"}, predicates=before, of_audience=of_audience)
-    published(tmp_path, "xyz", {"a": "xy", "b": "z"}, predicates=after, of_audience=asked)
+    before = _counted({"p": 5, "q": 9, "r": 1, "s": 3, "t": 2})
+    after = _counted({"p": 6, "q": 2, "r": 1, "s": 5, "u": 4})
+    published(tmp_path, "xyz", {"a": "x", "b": "y"}, predicates=before)
+    published(tmp_path, "xyz", {"a": "xy", "b": "z"}, predicates=after)
     found = between(tmp_path)
     assert found.reasons("a") == [Reason("q", 9, 2), Reason("u", None, 4), Reason("s", 3, 5)]
     assert found.reasons("b") == [], "its number of members stayed"

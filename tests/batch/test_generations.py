@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from segment_engine.batch.bitmaps import TILE
 from segment_engine.batch.folder import locked
 from segment_engine.batch.generations import Generations
+from segment_engine.batch.memberships import Predicate
 from segment_engine.batch.publishing import publish, writing
 from segment_engine.errors import OutputError, RunError
 from tests.batch.runs import ABOUT, files_of, members_of, published, run_of
@@ -329,10 +330,8 @@ def test_damaged_files_are_named(tmp_path: Path, name: str, held: bytes, message
 
 
 def test_predicates(tmp_path: Path) -> None:
-    of_audience = {"a": ("p", "q"), "b": ("q",)}
-    published(
-        tmp_path, "xyz", {"a": "x", "b": ""}, predicates={"p": 2, "q": 1}, of_audience=of_audience
-    )
+    predicates = [Predicate("p", 2, ("a",)), Predicate("q", 1, ("a", "b"))]
+    published(tmp_path, "xyz", {"a": "x", "b": ""}, predicates=predicates)
     found = Generations(tmp_path).newest().predicates
     assert found is not None and found.to_pylist() == [
         {"predicate": "p", "count": 2, "audiences": ["a"]},

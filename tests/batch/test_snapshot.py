@@ -101,7 +101,8 @@ def rows(count: int = 2_000) -> list[dict[str, Any]]:
 def parquet(folder: Path, people: list[dict[str, Any]]) -> str:
     path = str(folder / "consumers.parquet")
     schema = {"lastOrderAt": pl.Datetime("us", "UTC"), "createdAt": pl.Datetime("us", "UTC")}
-    pl.DataFrame(people, schema_overrides=schema, infer_schema_length=None).write_parquet(path, compression="uncompressed")
+    frame = pl.DataFrame(people, schema_overrides=schema, infer_schema_length=None)
+    frame.write_parquet(path, compression="uncompressed")
     return path
 
 
