@@ -75,8 +75,8 @@ def round_of(
     of_table = "consumers", table, table.pl().lazy()
     of_file = f"read_parquet('{file}')", str(file), pl.scan_parquet(file)
     return (
-        Job(pool, "a DuckDB table", connection, *of_table, audiences, rules),
-        Job(pool, "Parquet", connection, *of_file, audiences, rules),
+        Job(pool, "a DuckDB table", connection, *of_table, audiences, rules, file),
+        Job(pool, "Parquet", connection, *of_file, audiences, rules, file),
     )
 
 

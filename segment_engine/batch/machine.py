@@ -1,6 +1,7 @@
 """Runs a graph's program over the bits of one tile."""
 
 from collections.abc import Callable, Sequence
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,19 @@ _DOES: dict[Does, Callable[..., Any]] = {
 _ALONE: dict[Does, Callable[..., Any]] = {"not": np.bitwise_not, "copy": np.positive}
 
 
-def run(program: Program, everybody: Words, inputs: Sequence[Words]) -> NDArray[np.uint64]:
-    """The roots' bits, a row each; `inputs` may have bits that `everybody` has not."""
+def run(
+    program: Program, everybody: Words, inputs: Sequence[Words], on_disk: bool = False
+) -> NDArray[np.uint64]:
+    """The roots' bits, a row each; `inputs` have no bit that `everybody` has not.
+
+    `on_disk`: the rows are a mapped file without a name, so that their number costs no memory.
+    """
     size = len(everybody)
-    roots = np.empty((program.roots, size), np.uint64)
+    roots = _rows(program.roots, size, on_disk)
     between = program.registers - 1 - program.inputs - program.roots
     registers = [
         everybody,
-        *(np.bitwise_and(bits, everybody) for bits in inputs),
+        *inputs,
         *roots,
         *np.empty((between, size), np.uint64),
     ]
@@ -35,6 +41,13 @@ def run(program: Program, everybody: Words, inputs: Sequence[Words]) -> NDArray[
         else:
             _ALONE[does](registers[left], out=registers[to])
     return roots
+
+
+def _rows(count: int, size: int, on_disk: bool) -> NDArray[np.uint64]:
+    if not on_disk or count * size == 0:
+        return np.empty((count, size), np.uint64)
+    with TemporaryFile() as file:
+        return np.memmap(file, np.uint64, "w+", shape=(count, size))
 
 
 def counts(rows: NDArray[np.uint64]) -> list[int]:

@@ -29,6 +29,9 @@ from segment_engine.values.moments import Clock
 
 Progress = Callable[[int, int], None]
 
+IN_MEMORY = 2
+"""Tiles whose members are held in memory; those of more are in files without a name."""
+
 
 def one_pass(
     asked: Asked,
@@ -79,7 +82,8 @@ class _Run:
         for frame in self._source.frames(columns, TILE):
             ids.append(as_ids(frame[self._id], self._kind))
             inputs = [*predicates.words(frame), *self._held(ids[-1])]
-            found.append(machine.run(program, machine.first(len(frame)), inputs))
+            everybody, on_disk = machine.first(len(frame)), len(found) >= IN_MEMORY
+            found.append(machine.run(program, everybody, inputs, on_disk))
             if progress:
                 progress(len(found), total)
         whole = pa.chunked_array(ids, self._kind)
@@ -97,7 +101,8 @@ class _Run:
             ids = snapshot.ids(self._kind)
             tiles = list(snapshot.tiles())
             for tile, some in zip(tiles, ids.chunks, strict=True):
-                found.append(asking.rows(tile, self._held(some)))
+                on_disk = len(tiles) > IN_MEMORY
+                found.append(asking.rows(tile, self._held(some), on_disk))
                 if progress:
                     progress(len(found), len(tiles))
             if sum(tile.settle() for tile in tiles):

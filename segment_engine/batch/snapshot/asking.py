@@ -54,14 +54,14 @@ class Asking:
                 self._of_several[number] = names, one
         self._questions = {name: Questions(name, some) for name, some in self._of_one.items()}
 
-    def rows(self, tile: EncodedTile, lists: Sequence[Words]) -> NDArray[Any]:
-        """The bits of each root, a row each."""
+    def rows(self, tile: EncodedTile, lists: Sequence[Words], on_disk: bool) -> NDArray[Any]:
+        """The bits of each root, a row each; see `machine.run`."""
         asked = _Asked()
         nodes = [asked.input(words) for words in lists]
         found = dict(self._found(tile, asked))
         graph, inputs = asked.graph, [found[number] for number in range(len(found))]
         program = compiled(graph, asked.nodes, self._plan.onto(graph, [*inputs, *nodes]))
-        return machine.run(program, tile.everybody, asked.words)
+        return machine.run(program, tile.everybody, asked.words, on_disk)
 
     def _found(self, tile: EncodedTile, asked: "_Asked") -> Iterator[tuple[int, Signed]]:
         for name, questions in self._questions.items():
