@@ -10,18 +10,20 @@ from calendar import isleap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from segment_engine.backends.reading import Members
 from segment_engine.backends.records import to_predicate, to_value
 from segment_engine.errors import RuleError
 from segment_engine.expression.logic import Condition, Logic
 from segment_engine.expression.nodes import Call, Constant, walk
+from segment_engine.expression.references import condition_of
 from segment_engine.expression.resolve import AND, LASTING, NOT, resolve, uses_clock
 from segment_engine.operators.table import operator
 from segment_engine.values.crossings import Moving, crossings, moving
 from segment_engine.values.isotime import DAY, MAX_DAY, MAX_INSTANT, MIN_DAY, date_of, naive_of
-from segment_engine.values.moments import Clock, Moment, Window
+from segment_engine.values.moments import Clock, Window
 from segment_engine.values.types import ANNIVERSARY
 from segment_engine.values.zones import CYCLE
 
@@ -40,6 +42,7 @@ NEAR = 12
 """Days around a bound in which an anniversary may be passed by it."""
 
 _IN_WINDOW = (operator("in_window"), operator("has_in_window"))
+_BETWEEN = operator("between")
 
 
 def next_change(
@@ -95,7 +98,12 @@ class _Course:
 
     def _asked(self, condition: Condition, at: int) -> bool:
         resolved = resolve(condition.expression, Clock(at, self.clock.zone), {})
-        return to_predicate(resolved)(self.consumer)
+        return to_predicate(resolved, members=self._members)(self.consumer)
+
+    @cached_property
+    def _members(self) -> Members:
+        """Each audience as what says of any consumer whether it is in it: this one, always."""
+        return {key: partial(_always, held) for key, held in self.audiences.items()}
 
     @cached_property
     def _moved(self) -> list[Condition]:
@@ -106,10 +114,13 @@ class _Course:
     @cached_property
     def _fixed(self) -> Truths:
         """The truths of audiences and of the other conditions."""
-        parts = (part for part in self.logic if isinstance(part, Condition))
-        others = [part for part in dict.fromkeys(parts) if part not in self._moved]
-        asked: Truths = {part: self._asked(part, self.clock.as_of) for part in others}
-        return asked | dict(self.audiences)
+        others = {part for part in self.logic if not isinstance(part, tuple)} - {*self._moved}
+        return {
+            part: condition_of(part, self.audiences)
+            if isinstance(part, str)
+            else self._asked(part, self.clock.as_of)
+            for part in others
+        }
 
     # ---- the instants to ask at
 
@@ -184,10 +195,14 @@ class _Course:
         if not self._returning:
             return self._last
         calls = (call for known in self._yearly.values() for call, _ in known)
-        windows = (window for call in calls for window in _windows(call, self.clock))
+        windows = (window for call in calls for window in _reaching(call, self.clock))
         after = self.clock.as_of
         reach = sum(abs(one.start - after) + abs(one.end - after) for one in windows)
         return min(max(self._last, REGULAR) + reach + 3 * YEAR + CYCLE, MAX_INSTANT)
+
+
+def _always(held: bool, consumer: Any) -> bool:
+    return held
 
 
 def _joined(logic: Logic, known: Truths) -> bool | None:
@@ -230,13 +245,13 @@ def _literals(call: Call) -> list[Any]:
     return [item.value for each in parts for item in each]
 
 
-def _windows(call: Call, clock: Clock) -> Iterator[Window]:
-    """Of all time literals of a call."""
+def _reaching(call: Call, clock: Clock) -> Iterator[Window]:
+    """Those of the literals that move, and those of the bounds that they move towards."""
     for literal in _literals(call):
         bounds = moving(literal, LASTING.get(call.op))
         if bounds is not None:
             yield bounds.window(clock)
-        elif isinstance(literal, Moment):
+        elif call.op is _BETWEEN:
             yield literal.window(clock)
 
 

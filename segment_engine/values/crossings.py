@@ -178,7 +178,8 @@ def _offsets(zone: Zone, wall: int, length: int) -> Iterator[tuple[int, int, int
     table = load(zone.name)
     first, last = bisect_right(table.walls, wall), bisect_left(table.walls, wall + length)
     cuts = [0, *(at - wall for at in table.walls[first:last]), length]
-    for (since, until), offset in zip(pairwise(cuts), table.offsets[first:], strict=False):
+    offsets = table.offsets[first : last + 1]
+    for (since, until), offset in zip(pairwise(cuts), offsets, strict=True):
         yield since, until, offset
 
 
