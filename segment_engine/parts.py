@@ -9,6 +9,7 @@ _MODULES = {
     "duckdb": "segment_engine.backends.duckdb_engine",
     "polars": "segment_engine.backends.polars_engine",
     "records": "segment_engine.backends.records_engine",
+    "changes": "segment_engine.backends.changes",
     "snapshot": "segment_engine.batch.snapshot_engine",
     "sources": "segment_engine.backends.sources",
     "fitting": "segment_engine.backends.sources.fitting",

@@ -165,10 +165,27 @@ class Rule(Shown):
 
         `audiences` says whether it is in each audience that the rule refers to.
         """
-        if not isinstance(consumer, Mapping):
-            raise RunError(f"a consumer is a mapping, not {type(consumer).__name__}")
+        _check_consumer(consumer)
         keeps = self.predicate(as_of)
         return keeps(consumer, audiences or {}) if self.audiences else keeps(consumer)
+
+    def next_change(
+        self,
+        consumer: Mapping[str, Any],
+        after: AsOf = None,
+        audiences: Mapping[str, bool] | None = None,
+    ) -> datetime | None:
+        """The first instant after `after` at which `matches` says something else of the consumer.
+
+        It is in UTC, exact to the microsecond: `matches` says the same from `after` to a
+        microsecond before it. Only time goes on; the consumer stays as it is, and in the same
+        `audiences`, which are those of `matches`. None where nothing changes in the years 1 to
+        9999, or nothing before a relative time of the rule leaves them, where `matches` raises.
+        """
+        _check_consumer(consumer)
+        clock = self._engine.clock(after)
+        known = _known(self.audiences, audiences or {})
+        return part("changes").next_change(self, clock, consumer, known)  # type: ignore[no-any-return]
 
     def predicate(self, as_of: AsOf = None) -> Callable[..., bool]:
         """`matches` at one instant as a function, compiled once for many consumers.
@@ -180,8 +197,7 @@ class Rule(Shown):
             return keeps
 
         def of_both(consumer: Mapping[Any, Any], audiences: Mapping[str, bool]) -> bool:
-            known = {key: _truth(key, condition_of(key, audiences)) for key in keys}
-            return keeps({**consumer, _AUDIENCES: known})  # type: ignore[dict-item]
+            return keeps({**consumer, _AUDIENCES: _known(keys, audiences)})  # type: ignore[dict-item]
 
         return of_both
 
@@ -285,6 +301,16 @@ class Rule(Shown):
 
 _AUDIENCES = object()
 """Under this key a consumer carries the audiences that it is in."""
+
+
+def _check_consumer(consumer: Any) -> None:
+    if not isinstance(consumer, Mapping):
+        raise RunError(f"a consumer is a mapping, not {type(consumer).__name__}")
+
+
+def _known(keys: Collection[str], audiences: Mapping[str, bool]) -> dict[str, bool]:
+    """Whether the consumer is in each audience, as `audiences` says."""
+    return {key: _truth(key, condition_of(key, audiences)) for key in keys}
 
 
 def _truth(key: str, given: Any) -> bool:

@@ -48,7 +48,7 @@ _WINDOWS: dict[Operator, Callable[[Window], Window]] = {
     operator("lt"): Window.before,
     operator("le"): Window.until,
 }
-_LASTING: dict[Operator, Callable[[Duration, Clock], Window]] = {
+LASTING: dict[Operator, Callable[[Duration, Clock], Window]] = {
     operator("within_last"): moments.within_last,
     operator("within_next"): moments.within_next,
     operator("older_than"): moments.older_than,
@@ -145,7 +145,7 @@ class _Resolver:
         if left.type is ANNIVERSARY:
             assert isinstance(args[1], Constant)
             return _anniversary(left, self._bounds(op, args[1], node).value)
-        if op in _LASTING or (op in _WINDOWS and left.type.family == "time"):
+        if op in LASTING or (op in _WINDOWS and left.type.family == "time"):
             return self._timed(op, left, args[1], node)
         if op in _PARTS or op is _HOUR or op is _ANNIVERSARY:
             return self._part(op, left)
@@ -219,10 +219,10 @@ class _Resolver:
         return make(op.name, order, Constant(0, NUMBER))
 
     def _bounds(self, op: Operator, right: Constant, node: Call) -> Constant:
-        if op not in _LASTING:
+        if op not in LASTING:
             return Constant(_WINDOWS[op](self._window(right, node).value), WINDOW)
         try:
-            return Constant(_LASTING[op](right.value, self.clock), WINDOW)
+            return Constant(LASTING[op](right.value, self.clock), WINDOW)
         except OutOfRange:
             raise _Outside(node) from None
 
