@@ -253,10 +253,8 @@ class _Resolver:
 
 
 def _anniversary(left: Expr, window: Window) -> Expr:
-    assert isinstance(left, Call)
-    days = replace(left, type=NUMBER)
     ranges = [
-        make("in_range", days, Constant(low, NUMBER), Constant(high, NUMBER))
+        make("in_range", left, Constant(low, NUMBER), Constant(high, NUMBER))
         for low, high in moments.anniversaries(window)
     ]
     return make("or", *ranges) if len(ranges) > 1 else ranges[0] if ranges else FALSE

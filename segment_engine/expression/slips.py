@@ -144,10 +144,8 @@ def money(build: "Builder", left: Expr, right: Constant) -> Constant:
     return replace(right, unit=None)
 
 
-def year(right: Expr) -> Expr:
+def year(right: Constant) -> Constant:
     """The year that a number of four digits spells after `on during before after`."""
-    if not isinstance(right, Constant):
-        return right
     moment = year_moment(right.value) if right.type is NUMBER else None
     return Constant(moment, DATETIME, right.span) if moment else right
 
