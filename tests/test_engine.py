@@ -80,6 +80,22 @@ def test_equal_content_has_one_hash(engine: Engine) -> None:
     assert first == second != engine.rule("phone exists").hash
 
 
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("metadata.vip = true and totalOrders > 3", "a057f264"),
+        ('email = "Ada" ignoring case or not (lastOrderAt > 7 days ago)', "bbf4223b"),
+        ("createdAt during 2026-01 and lastOrderAt within last 30 days", "fa8d1cc1"),
+        ('email matches "^a" or in audience "vips"', "e8716c8d"),
+        ("lastOrderAt < now and createdAt < 2026-01-31T10:00:00Z", "c9e6bb8c"),
+        ("lastOrderAt during last month or createdAt >= 2026-01-31T10:00", "8bcf76b7"),
+    ],
+)
+def test_a_hash_that_somebody_stored_is_found_again(engine: Engine, text: str, stored: str) -> None:
+    """The next version gives the same, or CHANGELOG.md says so."""
+    assert engine.rule(text).hash.startswith(stored)
+
+
 def test_values_pickle(engine: Engine) -> None:
     rule = engine.rule(VIPS)
     for value in (engine, rule, engine.schema, rule.expression):

@@ -185,10 +185,9 @@ def _digits(physical: Physical | None) -> tuple[int, int]:
 
 
 def _as(x: Expr, shared: Physical) -> Expr:
-    if not isinstance(x, Reading):
+    if not isinstance(x, Reading) or x.stored == shared:
         return x
-    here = INT64 if x.form == "integer" else x.stored
-    return x if here == shared else replace(x, cast=shared)
+    return replace(x, cast=shared)
 
 
 # ---- doubles

@@ -30,7 +30,7 @@ def amend(log: Log, op: Operator, left: Expr, rights: list[Expr]) -> None:
         return
     _bare_words(log, op, left, rights)
     if len(rights) == 1 and isinstance(rights[0], Constant):
-        _amount_of_time(log, rights[0])
+        _amount_of_time(log, left, rights[0])
 
 
 def _bare_words(log: Log, op: Operator, left: Expr, rights: list[Expr]) -> None:
@@ -77,12 +77,11 @@ def _meant(family: str, word: str) -> tuple[str, ...]:
     truth = _TRUTHS.get(word.lower())
     if family == "boolean":
         return (truth,) if truth else ()
-    if family not in ("text", "list", "any", "faulty"):
-        return ()
-    return (truth, quote(word)) if truth and family == "any" else (quote(word),)
+    quoted = (quote(word),) if family in ("text", "list", "any", "faulty") else ()
+    return (truth, *quoted) if truth and family == "any" else quoted
 
 
-def _amount_of_time(log: Log, right: Constant) -> None:
+def _amount_of_time(log: Log, left: Expr, right: Constant) -> None:
     """`less than 30 days ago` is later than that, not `<`."""
     item = log.found[-1]
     spelt = _AMOUNTS.match(item.message)
@@ -90,11 +89,9 @@ def _amount_of_time(log: Log, right: Constant) -> None:
         return
     length, _, way = right.value.text.replace(" from now", " now").rpartition(" ")
     words = _WORDS.get((spelt[1], way))
-    if words is None or not isinstance(right.span, Span) or not isinstance(item.span, Span):
-        return
-    if 0 <= right.span.start - item.span.end <= 2:
-        message = f"`{spelt[1]} {right.value.text}` is spelt `{words} {length}`"
-        span = item.span.to(right.span)
-        log.found[-1] = replace(
-            item, message=message, span=span, fixes=(Fix(span, f"{words} {length}"),)
-        )
+    match left.span, item.span, right.span:
+        case Span() as before, Span() as at, Span() as after if words and before.end <= at.start:
+            message = f"`{spelt[1]} {right.value.text}` is spelt `{words} {length}`"
+            span = at.to(after)
+            fixes = (Fix(span, f"{words} {length}"),)
+            log.found[-1] = replace(item, message=message, span=span, fixes=fixes)

@@ -22,7 +22,7 @@ class Constant:
     value: Any
     type: Type
     span: Place = field(default=NOWHERE, compare=False)
-    unit: str | None = field(default=None, compare=False)
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

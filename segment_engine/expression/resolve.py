@@ -17,6 +17,7 @@ from segment_engine.operators.table import operator
 from segment_engine.values import moments
 from segment_engine.values.folding import fold as fold_text
 from segment_engine.values.moments import Clock, Duration, Moment, Now, Period, Shifted, Window
+from segment_engine.values.paths import spell_name
 from segment_engine.values.types import (
     ANNIVERSARY,
     ANY,
@@ -37,7 +38,7 @@ TRUE, FALSE = Constant(True, TRUTH), Constant(False, TRUTH)
 AND, OR, NOT, EXISTS, EQ, IN = (operator(n) for n in ("and", "or", "not", "exists", "eq", "in"))
 IN_AUDIENCE = operator("in_audience")
 _EMPTY, _FOLD, _CONTAINS = operator("is_empty"), operator("fold"), operator("contains")
-_ANNIVERSARY, _NUMBER, _DATETIME = (operator(n) for n in ("anniversary", "number", "datetime"))
+_ANNIVERSARY, _NUMBER = operator("anniversary"), operator("number")
 _ORDER, _HAS = operator("time_order"), operator("has")
 _BETWEEN = operator("between")
 
@@ -95,7 +96,15 @@ def _is_derived(node: Expr) -> bool:
 def _with_derived(node: Expr, args: tuple[Expr, ...], derived: Mapping[str, Expr]) -> Expr:
     if isinstance(node, Call):
         return replace(node, args=args)
-    return derived[node.name] if isinstance(node, Field) and _is_derived(node) else node
+    if not isinstance(node, Field) or not _is_derived(node):
+        return node
+    made = derived[node.spec.name]
+    if made.type is not ANY:
+        return made
+    assert isinstance(made, Field)
+    # An undeclared path: read as the rule reads the derived field, and maybe followed further.
+    name, path = spell_name(made.name, node.path), (*made.path, *node.path)
+    return replace(made, type=node.type, name=name, path=path)
 
 
 def uses_clock(expr: Expr, derived: Mapping[str, Expr]) -> bool:
@@ -151,8 +160,6 @@ class _Resolver:
             return self._part(op, left)
         if op is _NUMBER and left.type is ANY and isinstance(left, Field):
             return make("first_present", as_type(left, NUMBER), make("number", as_type(left, TEXT)))
-        if op is _DATETIME and left.type is ANY and isinstance(left, Field):
-            return as_type(left, _DATETIME.gives)
         if op is _CONTAINS:
             return self._contains(left, args[1], node)
         return self._folded(op, args, node)
@@ -246,10 +253,8 @@ class _Resolver:
 
 
 def _anniversary(left: Expr, window: Window) -> Expr:
-    assert isinstance(left, Call)
-    days = replace(left, type=NUMBER)
     ranges = [
-        make("in_range", days, Constant(low, NUMBER), Constant(high, NUMBER))
+        make("in_range", left, Constant(low, NUMBER), Constant(high, NUMBER))
         for low, high in moments.anniversaries(window)
     ]
     return make("or", *ranges) if len(ranges) > 1 else ranges[0] if ranges else FALSE

@@ -1,6 +1,7 @@
 """Slips of meaning: what was surely meant is read so, and refused with the text that mends it."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from segment_engine.expression.nodes import Call, Constant, Expr, Field
 from segment_engine.expression.spelling import spell
 from segment_engine.operators.row import Operator, Right, Shape
 from segment_engine.operators.table import operator
+from segment_engine.values.isotime import DAY, day_number
 from segment_engine.values.literals import read_moment, year_moment
 from segment_engine.values.moments import Clock, Duration, Moment, Shifted, WallTime
 from segment_engine.values.numbers import plain
@@ -142,10 +144,8 @@ def money(build: "Builder", left: Expr, right: Constant) -> Constant:
     return replace(right, unit=None)
 
 
-def year(right: Expr) -> Expr:
+def year(right: Constant) -> Constant:
     """The year that a number of four digits spells after `on during before after`."""
-    if not isinstance(right, Constant):
-        return right
     moment = year_moment(right.value) if right.type is NUMBER else None
     return Constant(moment, DATETIME, right.span) if moment else right
 
@@ -279,9 +279,13 @@ _WANTED = {
 }
 
 
+# Both ends of the months of a leap year and the one after tell apart what moves with the clock; of
+# those of a year far off, what moves and what is fixed.
 _PROBES = tuple(
-    Clock(day * 86_400_000_000, zone("UTC"))
-    for day in (19737, 19752, 19767, 19768, 19783, 19797, 19889, 20088, 20102, 20453, 20620)
+    Clock(day_number(date(year, month, 1)) * DAY - before, zone("UTC"))
+    for year in (2024, 2025, 3001)
+    for month in range(1, 13)
+    for before in (0, 1)
 )
 
 

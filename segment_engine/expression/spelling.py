@@ -139,8 +139,8 @@ def _constant(constant: Constant) -> Words:
 
 
 _KINDS: dict[str, Kind] = {
-    **{"text": "text", "pattern": "text", "time": "time", "duration": "time"},
-    **{"boolean": "truth", "truth": "truth", "null": "truth"},
+    **{"text": "text", "pattern": "text", "audience": "text"},
+    **{"time": "time", "duration": "time", "boolean": "truth", "truth": "truth"},
 }
 
 

@@ -54,11 +54,14 @@ class Callbacks:
 
     def either(self, parts: Children) -> Expr:
         """a or b or ..."""
-        return self._now.builder.logic(OR, parts, parts[0].span.to(parts[-1].span))
+        return self._logic(OR, parts)
 
     def both(self, parts: Children) -> Expr:
         """a and b and ..."""
-        return self._now.builder.logic(AND, parts, parts[0].span.to(parts[-1].span))
+        return self._logic(AND, parts)
+
+    def _logic(self, op: Operator, parts: Children) -> Expr:
+        return self._now.builder.logic(op, parts, parts[0].span.to(parts[-1].span))
 
     def negation(self, children: Children) -> Expr:
         """not a"""

@@ -48,4 +48,4 @@ def _refuse_cycle(name: str, found: Mapping[str, Expr]) -> None:
 
 
 def _derived_in(expr: Expr) -> list[str]:
-    return [n.name for n in walk(expr) if isinstance(n, Field) and n.spec.derived is not None]
+    return [n.spec.name for n in walk(expr) if isinstance(n, Field) and n.spec.derived is not None]

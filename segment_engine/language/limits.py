@@ -15,7 +15,7 @@ MAX_FINDINGS = 5_000
 
 def check_size(text: str, log: Log) -> bool:
     """Whether a text or JSON is at most 1 MiB of UTF-8."""
-    if len(text) <= MAX_TEXT // 4 or _bytes(text) <= MAX_WITH_LISTS:
+    if _bytes(text) <= MAX_WITH_LISTS:
         return True
     log.error("limit", "a rule has at most 1 MiB", Span(0, 1), help=_REFER)
     return False
@@ -52,8 +52,7 @@ class Limits:
         self._values = self._chain = 0
         self.in_list = False
         self.deepest = 0
-        large = len(text) > MAX_TEXT // 4 and _bytes(text) > MAX_TEXT
-        self.watched = None if large else _WATCHED
+        self.watched = None if _bytes(text) > MAX_TEXT else _WATCHED
         """The kinds of tokens that must be shown to `see`; None for all of them."""
 
     def see(self, token: Any, previous: str) -> None:

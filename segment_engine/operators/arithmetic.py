@@ -65,11 +65,11 @@ ROWS = (
         sql_bounded=lambda x, y: f"({x} / nullif({y}, 0))",
         polars=python.truediv,
     ),
+    # A whole number as an IEEE double.
     Operator(
         name="double",
         shape=Shape.HIDDEN,
         gives=NUMBER,
-        doc="A whole number as an IEEE double.",
         native=lambda dialect, x: dialect.double(x),
     ),
     Operator(

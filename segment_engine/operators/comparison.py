@@ -126,10 +126,10 @@ ROWS = (
         api="BETWEEN",
         expand=lambda make, x, low, high: make("and", make("ge", x, low), make("le", x, high)),
     ),
+    # From the first to the second, both included; the value is read once.
     Operator(
         name="in_range",
         shape=Shape.HIDDEN,
-        doc="From the first to the second, both included; the value is read once.",
         sql=lambda x, low, high: f"{x} between {low} and {high}",
         sql_not=lambda x, low, high: f"{x} < {low} or {x} > {high}",
         polars=lambda x, low, high: x.is_between(low, high),

@@ -34,37 +34,37 @@ ROWS = (
         folds=True,
         expand=lambda make, x, values: make("and", *(make("contains", x, v) for v in values)),
     ),
+    # The list has an element equal to the second.
     Operator(
         name="has",
         shape=Shape.HIDDEN,
-        doc="The list has an element equal to the second.",
         python=lambda elements, wanted: wanted in elements,
         native=lambda dialect, elements, wanted: dialect.has(elements, wanted),
     ),
+    # The list has an element from the second to the third, both included.
     Operator(
         name="has_in_range",
         shape=Shape.HIDDEN,
-        doc="The list has an element from the second to the third, both included.",
         native=lambda dialect, elements, low, high: dialect.has_in_range(elements, low, high),
     ),
+    # The instants that the texts of a list spell.
     Operator(
         name="iso_instants",
         shape=Shape.HIDDEN,
         gives=ANY,
-        doc="The instants that the texts of a list spell.",
         native=lambda dialect, texts: dialect.iso_instants(texts),
     ),
+    # The days that the texts of a list spell.
     Operator(
         name="iso_days",
         shape=Shape.HIDDEN,
         gives=ANY,
-        doc="The days that the texts of a list spell.",
         native=lambda dialect, texts: dialect.iso_days(texts),
     ),
+    # The list has a time inside the window.
     Operator(
         name="has_in_window",
         shape=Shape.HIDDEN,
-        doc="The list has a time inside the window.",
         python=lambda elements, window: any(map(window.holds, elements)),
     ),
 )

@@ -35,19 +35,19 @@ ROWS = (
         python=lambda x: x is None or x == "" or x == [],
         sees_missing=True,
     ),
+    # A float that is no NaN. DuckDB folds `x <= inf` and `isnan(x)` by statistics, and those of a
+    # Parquet file leave NaN out; it does not fold this.
     Operator(
         name="is_number",
         shape=Shape.HIDDEN,
-        doc="A float that is no NaN. DuckDB folds `x <= inf` and `isnan(x)` by statistics, and "
-        "those of a Parquet file leave NaN out; it does not fold this.",
         sql=lambda x: f"(case when isfinite({x}) then true else isinf({x}) end)",
         sql_not=lambda x: f"(case when isfinite({x}) then false else not isinf({x}) end)",
         polars=lambda x: x.is_not_nan(),
     ),
+    # A list that has no elements.
     Operator(
         name="list_is_empty",
         shape=Shape.HIDDEN,
-        doc="A list that has no elements.",
         native=lambda dialect, x: dialect.list_is_empty(x),
     ),
 )

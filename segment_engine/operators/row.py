@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, auto
 from typing import Any
 
 from segment_engine.values.types import TRUTH, Type
@@ -11,18 +11,18 @@ from segment_engine.values.types import TRUTH, Type
 class Shape(Enum):
     """How an operator is written."""
 
-    LOGIC = "a and b"
-    COMPARE = "x = 1"
-    INFIX = "x contains 1"
-    POSTFIX = "x exists"
-    LISTED = "x in (1, 2)"
-    BETWEEN = "x between 1 and 2"
-    LASTING = "x within last 1 day"
-    PREFIX = "anniversary of x"
-    FUNCTION = "year(x)"
-    ARITHMETIC = "x + 1"
-    AUDIENCE = 'in audience "x"'
-    HIDDEN = "never written: other rows are resolved or bound to it"
+    LOGIC = auto()  # a and b
+    COMPARE = auto()  # x = 1
+    INFIX = auto()  # x contains 1
+    POSTFIX = auto()  # x exists
+    LISTED = auto()  # x in (1, 2)
+    BETWEEN = auto()  # x between 1 and 2
+    LASTING = auto()  # x within last 1 day
+    PREFIX = auto()  # anniversary of x
+    FUNCTION = auto()  # year(x)
+    ARITHMETIC = auto()  # x + 1
+    AUDIENCE = auto()  # in audience "x"
+    HIDDEN = auto()  # never written: other rows are resolved or bound to it
 
 
 class Right(Enum):
@@ -48,7 +48,8 @@ class Operator:
     words: spellings, the canonical one first; negated: spellings of `not` of it.
     takes: what the right side may be, for each family of left value.
     gives: the type of the result; of hidden rows only whether it is a truth counts.
-    missing: what a missing value does, for readers.
+    doc: what it means; missing: what a missing value does. Both are for users, who see no hidden
+    rows: what those mean, a comment says.
     json, json_negated: the names in query-builder JSON, the first is written.
     api, api_negated: the name in rule rows; two rows may share one that counts its values.
     folds: may be followed by `ignoring case`. years: a bare number right of it is a year.

@@ -82,19 +82,19 @@ ROWS = (
         sql=lambda text, pattern: f"regexp_matches({text}, {pattern})",
         polars=lambda text, pattern: text.str.contains(pattern),
     ),
+    # The text with case folded away.
     Operator(
         name="fold",
         shape=Shape.HIDDEN,
         gives=TEXT,
-        doc="The text with case folded away.",
         python=fold,
         native=lambda dialect, text: dialect.fold(text),
     ),
+    # The list of texts with case folded away.
     Operator(
         name="fold_all",
         shape=Shape.HIDDEN,
         gives=ANY,
-        doc="The list of texts with case folded away.",
         python=lambda elements: [fold(element) for element in elements],
         native=lambda dialect, elements: dialect.fold_all(elements),
     ),
@@ -122,11 +122,11 @@ ROWS = (
         python=parse_number,
         native=lambda dialect, text: dialect.parse_number(text),
     ),
+    # The first value that is not missing.
     Operator(
         name="first_present",
         shape=Shape.HIDDEN,
         gives=NUMBER,
-        doc="The first value that is not missing.",
         python=lambda *values: next((float(v) for v in values if v is not None), None),
         sees_missing=True,
         native=lambda dialect, *values: dialect.first_present(*values),

@@ -133,65 +133,65 @@ ROWS = (
             ("hour", "The hour, 0 to 23; missing for a date.", "hour(lastOrderAt) < 9"),
         )
     ),
+    # The time lies inside the window.
     Operator(
         name="in_window",
         shape=Shape.HIDDEN,
-        doc="The time lies inside the window.",
         python=lambda x, window: window.holds(x),
     ),
+    # -1, 0 or 1: how two times lie to one another; a day and an instant by local day.
     Operator(
         name="time_order",
         shape=Shape.HIDDEN,
         gives=NUMBER,
-        doc="-1, 0 or 1: how two times lie to one another; a day and an instant by local day.",
         python=calendar.order,
     ),
+    # The instant that an ISO 8601 datetime spells, in microseconds.
     Operator(
         name="iso_instant",
         shape=Shape.HIDDEN,
         gives=NUMBER,
-        doc="The instant that an ISO 8601 datetime spells, in microseconds.",
         native=lambda dialect, text: dialect.iso_instant(text),
     ),
+    # The day that an ISO 8601 date spells, as a number.
     Operator(
         name="iso_day",
         shape=Shape.HIDDEN,
         gives=NUMBER,
-        doc="The day that an ISO 8601 date spells, as a number.",
         native=lambda dialect, text: dialect.iso_day(text),
     ),
+    # The number of the local day.
     Operator(
         name="local_day",
         shape=Shape.HIDDEN,
         gives=NUMBER,
-        doc="The number of the local day.",
         python=calendar.local_day,
         native=lambda dialect, x, zone: dialect.local_day(x, zone),
     ),
+    # The local hour.
     Operator(
         name="local_hour",
         shape=Shape.HIDDEN,
         gives=NUMBER,
-        doc="The local hour.",
         python=calendar.local_hour,
         native=lambda dialect, x, zone: dialect.local_hour(x, zone),
     ),
     *(
+        # The part of a day number.
         Operator(
             name=f"{part}_of_day",
             shape=Shape.HIDDEN,
             gives=NUMBER,
-            doc=f"The {part} of a day number.",
             python=getattr(calendar, f"{part}_of_day"),
             native=lambda dialect, day, part=part: dialect.part(part, day),
         )
         for part in ("year", "quarter", "month", "day", "weekday")
     ),
+    # Month * 100 + day of a day number: 229 is 29 February.
     Operator(
         name="monthday_of_day",
         shape=Shape.HIDDEN,
         gives=NUMBER,
-        doc="Month * 100 + day of a day number: 229 is 29 February.",
         python=calendar.monthday_of_day,
         native=lambda dialect, day: dialect.monthday(day),
     ),

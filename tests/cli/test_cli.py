@@ -177,6 +177,10 @@ def test_operators_shows_every_row_in_one_line() -> None:
     rows = {row["name"]: row for row in run("operators", "--json").told["operators"]}
     assert len(rows) == len(lines) - 1
     assert rows["eq"]["words"] == ["=", "is"] and rows["exists"]["takes"] == {"*": "nothing"}
+    assert {taken for row in rows.values() for taken in row["takes"].values()} == {
+        *("nothing", "a value of the same type", "a literal of the same type"),
+        *("a text that is not empty", "an element of the list", "a pattern", "a length of time"),
+    }
 
 
 # ---- count, members

@@ -15,7 +15,7 @@ from segment_engine import Engine, RuleError, Schema
 from segment_engine.batch.memberships import SHOWN
 from segment_engine.display.notebook import COLOURS
 from segment_engine.display.terminal import STYLES
-from segment_engine.display.words import Kind, plain
+from segment_engine.display.words import Kind, Word, plain
 from segment_engine.expression.spelling import spelt
 from segment_engine.language.layout import layout
 from segment_engine.testing import rules
@@ -111,6 +111,23 @@ def test_each_piece_of_a_rule_has_its_kind() -> None:
     assert by_kind["number"] == ["1", "2020"]
     assert (by_kind["text"], by_kind["time"], by_kind["truth"]) == (['"a"'], ["7 days"], ["true"])
     assert set(by_kind["mark"]) == {"(", ")"} and by_kind["plain"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "literal"),
+    [
+        ('email = "a"', "text", '"a"'),
+        ('email matches "^a"', "text", '"^a"'),
+        ('in audience "vip"', "text", '"vip"'),
+        ("totalOrders = -5", "number", "-5"),
+        ("createdAt > 2026-01-31", "time", "2026-01-31"),
+        ("createdAt within last 7 days", "time", "7 days"),
+        ("metadata.vip = false", "truth", "false"),
+        ("true", "truth", "true"),
+    ],
+)
+def test_a_literal_has_the_kind_of_what_it_is(text: str, kind: Kind, literal: str) -> None:
+    assert spelt(ENGINE.rule(text).expression)[-1] == Word(kind, literal)
 
 
 @given(rules(SCHEMA))
