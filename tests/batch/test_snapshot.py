@@ -1,6 +1,9 @@
 """A snapshot says what its source says, whatever became of either since."""
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -167,3 +170,38 @@ def test_a_column_that_cannot_be_read_fails_its_audiences_alone(tmp_path: Path) 
 def test_a_snapshot_wants_its_engine(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="engine 'polars' asks no snapshot"):
         Engine(Schema.default()).materialize(RULES, rows(3), engine="polars", snapshot=tmp_path)
+
+
+LOOP = """
+import sys
+from segment_engine import Engine
+from tests.batch.test_snapshot import RULES
+print("ready", flush=True)
+for number in range(1_000):
+    rules = {key: f"({rule}) and totalOrderValue != {number % 5}" for key, rule in RULES.items()}
+    Engine().materialize(rules, sys.argv[1 + number % 2], snapshot=sys.argv[3])
+"""
+KILLS = 4 if settings.default.max_examples <= 20 else 100
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no SIGKILL")
+def test_a_run_may_be_killed_at_any_time(tmp_path: Path) -> None:
+    """Two sources take turns, so that every run writes; after each death the answers are right."""
+    engine, folder = Engine(), tmp_path / "s"
+    sources = []
+    for number, people in enumerate((rows(3_000), rows(2_999)[::-1])):
+        (tmp_path / str(number)).mkdir()
+        sources.append(parquet(tmp_path / str(number), people))
+    expected = [members(engine.materialize(RULES, source, engine="duckdb")) for source in sources]
+    random = Random(11)
+    for _ in range(KILLS):
+        command = (sys.executable, "-c", LOOP, *sources, str(folder))
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+            time.sleep(0.05 + random.random())
+            child.kill()
+        for source, right in zip(sources, expected, strict=True):
+            assert members(engine.materialize(RULES, source, snapshot=folder)) == right
+    named = (folder / "snapshot.json").read_text("utf-8")
+    for name in set(os.listdir(folder)) - {".lock", "snapshot.json"}:
+        assert name in named, "what a dead run left is deleted by the next one"

@@ -17,8 +17,9 @@ from tests.cdnow.consumers import AS_OF, TIMEZONE, write_consumers
 RULES = Path("tests/cdnow/audiences.yaml")
 OUT = Path("build/demo")
 CONSUMERS = OUT / "consumers.parquet"
-PUBLISHED = OUT / "audiences"
-ENGINES = ("duckdb", "polars", "records")
+PUBLISHED, SNAPSHOT = OUT / "audiences", OUT / "snapshot"
+LATER = "1998-07-08"
+ENGINES = ("snapshot", "duckdb", "polars", "records")
 TOTAL = Decimal("2500315.63")
 SHOWN = "lapsed_vips"
 
@@ -33,17 +34,25 @@ def main() -> int:
     console.print(f"23,570 CDNOW customers, 1997-01-01 to 1998-06-30 -> {CONSUMERS}")
 
     _title("Audiences, published")
-    command = f"materialize {RULES} --consumers {CONSUMERS} --out {PUBLISHED}"
-    command += f" --as-of {AS_OF} --timezone {TIMEZONE}"
-    console.print(f"$ segment-engine {command}", markup=False)
-    published = not app(command.split(), standalone_mode=False)
+    command = f"materialize {RULES} --consumers {CONSUMERS} --snapshot {SNAPSHOT}"
+    command += f" --out {PUBLISHED} --timezone {TIMEZONE} --as-of "
+    published = _ran(command + AS_OF)
+
+    _title("A week later")
+    published &= _ran(command + LATER)
+    published &= _ran(f"diff {PUBLISHED} --audience {SHOWN}")
 
     engine = Engine(timezone=TIMEZONE)
     rules: dict[str, str] = yaml.safe_load(RULES.read_text(encoding="utf-8"))
     right = [published, _engines_agree(engine, rules), _total_is_exact(engine)]
-    _show_sql(engine, rules[SHOWN])
+    _explain(engine, rules[SHOWN])
     _show_files()
     return 0 if all(right) else 1
+
+
+def _ran(command: str) -> bool:
+    console.print(f"$ segment-engine {command}", markup=False)
+    return not app(command.split(), standalone_mode=False)
 
 
 def _engines_agree(engine: Engine, rules: dict[str, str]) -> bool:
@@ -71,16 +80,14 @@ def _total_is_exact(engine: Engine) -> bool:
     return total == TOTAL
 
 
-def _show_sql(engine: Engine, text: str) -> None:
-    _title(f"What {SHOWN} becomes")
-    rule = engine.rule(text)
-    console.print(rule.text, markup=False)
-    console.print(rule.sql(as_of=AS_OF, source=CONSUMERS), markup=False)
+def _explain(engine: Engine, text: str) -> None:
+    _title(f"What {SHOWN} means")
+    console.print(str(engine.rule(text).explain_sql(as_of=AS_OF, source=CONSUMERS)), markup=False)
 
 
 def _show_files() -> None:
     _title("Where it went")
-    for path in sorted(OUT.rglob("*")):
+    for path in sorted(PUBLISHED.rglob("*")):
         if path.is_file():
             console.print(f"{path} ({path.stat().st_size:,} bytes)")
     console.print(f"rules: {RULES}; change one and run make demo again")

@@ -168,3 +168,59 @@ def test_export(tmp_path: Path, two: Ran, out: Path) -> None:
     ):
         done = run("export", out, *words)
         assert done.code == 1 and message in done.err
+
+
+def test_a_plan(tmp_path: Path, consumers: Path) -> None:
+    file = tmp_path / "audiences.yaml"
+    file.write_text(
+        "a: totalOrders >= 3 and metadata.tier exists\n"
+        "b: 3 <= totalOrders or not (metadata.tier exists)\n"
+        'c: in audience "a" or totalOrders >= 3\n'
+    )
+    done = run("plan", file, "--consumers", consumers)
+    assert done.code == 0 and done.err == ""
+    assert [line.split() for line in done.out.splitlines()] == [
+        [
+            "3",
+            "audiences",
+            "of",
+            "5",
+            "conditions,",
+            "2",
+            "of",
+            "them",
+            "distinct,",
+            "combined",
+            "in",
+            "5",
+            "steps",
+        ],
+        ["columns", "read:", "metadata,", "totalOrders"],
+        ["paths", "into", "metadata:", "metadata.tier"],
+        ["condition", "audiences"],
+        ["totalOrders", ">=", "3", "3"],
+        ["metadata.tier", "exists", "2"],
+    ]
+    told = run("plan", file, "--json").told
+    assert told["ok"] and told["paths"] == ["metadata.tier"] and told["failed"] == {}
+    assert told["conditions"][0] == {"text": "totalOrders >= 3", "audiences": ["a", "b", "c"]}
+
+
+def test_a_plan_tells_what_fails(tmp_path: Path) -> None:
+    (tmp_path / "audiences.yaml").write_text(SECOND)
+    done = run("plan", tmp_path / "audiences.yaml")
+    assert done.code == 1 and "audience 'b' fails: " in done.err
+    assert done.out.startswith("2 audiences of 1 conditions, 1 of them distinct")
+
+
+def test_a_snapshot_is_kept(tmp_path: Path, out: Path) -> None:
+    first = materialize(tmp_path, FIRST, "--snapshot", tmp_path / "kept")
+    held = {path.name for path in (tmp_path / "kept").iterdir()}
+    assert first.code == 0 and "snapshot.json" in held
+    again = materialize(tmp_path, FIRST, "--snapshot", tmp_path / "kept", "--json").told
+    assert again["entered"] == again["left"] == {"a": 0, "b": 0, "old": 0}
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == held
+    wrong = materialize(tmp_path, FIRST, "--snapshot", tmp_path / "audiences.yaml")
+    assert wrong.code == 1 and "the snapshot in" in wrong.err and "cannot be written" in wrong.err
+    other = materialize(tmp_path, FIRST, "--snapshot", tmp_path / "kept", "--engine", "polars")
+    assert other.code == 1 and "engine 'polars' asks no snapshot" in other.err

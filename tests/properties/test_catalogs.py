@@ -1,5 +1,6 @@
 """Catalogs drawn at random: a run of all audiences is each of them alone, on every engine."""
 
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import given
@@ -54,8 +55,12 @@ def test_a_run_is_every_audience_alone(text: str, people: list[dict[str, Any]]) 
     catalog = read(text)
     assert catalog.sound, [finding.draw() for finding in catalog.findings]
     expected = one_by_one(catalog, people)
-    for engine in ENGINES:
-        made = catalog.materialize(people, as_of=AS_OF, engine=engine)
+    with TemporaryDirectory() as folder:
+        kept = catalog.materialize(people, as_of=AS_OF, snapshot=folder)
+    runs = {"kept": kept} | {
+        name: catalog.materialize(people, as_of=AS_OF, engine=name) for name in ENGINES
+    }
+    for engine, made in runs.items():
         found = {key: set(made.members(key)) for key in made.counts()}
         assert found == {k: ids for k, ids in expected.items() if isinstance(ids, set)}, engine
         assert set(made.failed) == set(expected) - set(found)
