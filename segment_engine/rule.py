@@ -14,7 +14,7 @@ from segment_engine.expression.logic import Logic, logic_of
 from segment_engine.expression.nodes import Expr, Field, walk
 from segment_engine.expression.normal import content_hash
 from segment_engine.expression.references import condition_of, references
-from segment_engine.expression.resolve import resolve, uses_clock
+from segment_engine.expression.resolve import expand_derived, resolve, uses_clock
 from segment_engine.expression.spelling import spell
 from segment_engine.language import query_builder, rows
 from segment_engine.language.layout import laid_out
@@ -79,6 +79,13 @@ class Rule(Shown):
     def audiences(self) -> tuple[str, ...]:
         """The keys of the audiences that the rule refers to, each once, in order."""
         return tuple(reference.key for reference in references(self._expr))
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The source columns that the rule reads, derived fields looked through."""
+        whole = expand_derived(self._expr, self._engine.derived)
+        names = (node.spec.column for node in walk(whole) if isinstance(node, Field))
+        return tuple(dict.fromkeys(names))
 
     @cached_property
     def logic(self) -> Logic:

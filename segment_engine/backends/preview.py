@@ -11,7 +11,7 @@ from segment_engine.backends import duckdb_engine
 from segment_engine.backends.bind import bind
 from segment_engine.backends.profile import Asked, FieldProfile, asked_of, profiled
 from segment_engine.backends.records import to_value
-from segment_engine.backends.sources import Source, columns_read, open_for
+from segment_engine.backends.sources import Source, open_for
 from segment_engine.backends.sources.beside import WithMembers
 from segment_engine.backends.sources.fitting import misplaced
 from segment_engine.backends.sources.rows import records
@@ -105,7 +105,7 @@ def _askable(rule: "Rule", clock: Clock, opened: Source) -> Iterator[Asked]:
 def _first(
     rule: "Rule", clock: Clock, opened: Source, where: str, first: int, id_column: str
 ) -> Iterator[dict[str, Any]]:
-    names = [id_column, *sorted(columns_read(rule) - {id_column})]
+    names = [id_column, *sorted({*rule.columns} - {id_column})]
     columns = ", ".join(map(identifier, names))
     kept = f"where {where} order by 1 limit {first}"
     readers = {field.name: _reader(field, rule, clock, opened) for field in _fields_read(rule)}

@@ -40,8 +40,9 @@ class Graph:
         """The node that is true where all are."""
         wanted = set(signed)
         wanted.discard(TRUE)
-        if FALSE in wanted or any(negated(one) in wanted for one in wanted):
-            return FALSE
+        for one in wanted:
+            if one == FALSE or one ^ 1 in wanted:
+                return FALSE
         if len(wanted) < 2:
             return wanted.pop() if wanted else TRUE
         key = tuple(sorted(wanted))

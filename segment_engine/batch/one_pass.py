@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segment_engine.backends.duckdb_engine import query
-from segment_engine.backends.sources import Source, columns_read
+from segment_engine.backends.sources import Source
 from segment_engine.backends.sources.beside import id_type
 from segment_engine.batch import machine
 from segment_engine.batch.asked import Asked
@@ -136,7 +136,8 @@ class _Run:
         return {
             key: found[column]
             for key, rule in self._asked.rules.items()
-            for column in sorted(columns_read(rule) & found.keys())
+            for column in rule.columns
+            if column in found
         }
 
     def _tiles(self) -> int:

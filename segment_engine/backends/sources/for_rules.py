@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from segment_engine.backends.sources.opening import Source, open_source
 from segment_engine.errors import RunError
-from segment_engine.expression.nodes import Field, walk
-from segment_engine.expression.resolve import expand_derived
 
 if TYPE_CHECKING:
     from segment_engine.engine import Engine
@@ -26,15 +24,9 @@ def open_for(
     """
     if isinstance(source, Source):
         return source
-    columns = {column for rule in rules for column in columns_read(rule)} | set(more)
+    columns = {column for rule in rules for column in rule.columns} | set(more)
     opened = open_source(source, engine.schema, columns | ({id_column} if id_column else set()))
     if id_column is not None and id_column not in opened.columns:
         known = ", ".join(list(opened.columns)[:20]) or "none"
         raise RunError(f"there is no id column {id_column!r}; the columns are {known}")
     return opened
-
-
-def columns_read(rule: "Rule") -> set[str]:
-    """The source columns that a rule reads, derived fields looked through."""
-    whole = expand_derived(rule.expression, rule.engine.derived)
-    return {node.spec.column for node in walk(whole) if isinstance(node, Field)}

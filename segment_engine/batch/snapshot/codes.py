@@ -72,8 +72,12 @@ class Questions:
         return given if given.dtype == dtype else None
 
     def _searched(self, distinct: pl.Series, given: pl.Series) -> Iterator[tuple[int, Spans, bool]]:
-        left = distinct.search_sorted(given, side="left").to_list()
-        right = distinct.search_sorted(given, side="right").to_list()
+        ordered = pl.lit(distinct)
+        found = pl.select(
+            left=ordered.search_sorted(given, side="left"),
+            right=ordered.search_sorted(given, side="right"),
+        )
+        left, right = (column.to_list() for column in found)
         at = 0
         for number, one in self._simple:
             end = at + sum(len(_listed(part)) for part in _values(one))

@@ -198,7 +198,8 @@ class Store:
         """One column, mapped."""
         with pa.memory_map(str(self._path / name)) as file:
             table = pa.ipc.open_file(file).read_all()
-        found = pl.Series(table.column(0))
+        column = table.column(0)
+        found = pl.Series(column.chunk(0) if column.num_chunks == 1 else column)
         (wide,) = table.column_names
         return found.cast(getattr(pl, wide)) if wide else found
 
