@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from segment_engine import Engine, Rule, RuleError, RunError, Schema
 from segment_engine.backends.changes import REGULAR
 from segment_engine.testing import boundaries, random_consumers, random_rule
+from segment_engine.values.crossings import crossings, moving
 from segment_engine.values.isotime import (
     DAY,
     MAX_INSTANT,
@@ -22,7 +23,7 @@ from segment_engine.values.isotime import (
     naive_of,
     parse_iso,
 )
-from segment_engine.values.moments import UNITS
+from segment_engine.values.moments import UNITS, Duration, within_last
 from segment_engine.values.zones import (
     CYCLE,
     OutOfRange,
@@ -366,6 +367,25 @@ def test_sharp(
 ) -> None:
     found = changes(text, consumer, after, name)
     assert [next(found) for _ in expected] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "consumer", "expected"),
+    [(case[0], case[1], case[2]["lastOrderAt"], case[4][:-1]) for case in SHARP[:4]],
+)
+def test_every_crossing_is_found_at_once(
+    text: str, name: str, consumer: str, expected: list[str]
+) -> None:
+    """The same without starting anew at each of them."""
+    value = parse_iso(consumer)
+    assert isinstance(value, int)
+    count, unit = text.split()[-2:]
+    bounds = moving(Duration(int(count), unit), within_last)
+    assert bounds is not None
+    found = crossings(bounds, value, zone(name), MIN_INSTANT, MAX_INSTANT + 1)
+    entered, *left = (moment(at) for at in found if at >= value)
+    assert entered == moment(value)
+    assert [at.isoformat().removesuffix("+00:00") for at in left] == expected
 
 
 def test_audiences_stay_as_they_are() -> None:
