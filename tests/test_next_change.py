@@ -227,6 +227,18 @@ SHARP: list[tuple[str, str, dict[str, Any], str, list[str | None]]] = [
         *({"lastOrderAt": "2024-11-02T05:30:00Z"}, "2024-11-03"),
         ["2024-11-03T05:30:00.000001", "2024-11-03T06:00:00", "2024-11-03T06:30:00.000001", None],
     ),
+    # The second 01:30 is skipped by the bound, which is at the first one until 02:00.
+    (
+        *("lastOrderAt within last 1 day", NEW_YORK),
+        *({"lastOrderAt": "2024-11-03T06:30:00Z"}, "2024-11-04"),
+        ["2024-11-04T07:00:00", None],
+    ),
+    # As-of comes to the second 01:30 itself, not to the first.
+    (
+        *("lastOrderAt within last 1 day", NEW_YORK),
+        *({"lastOrderAt": "2024-11-03T06:30:00Z"}, "2024-11-03"),
+        ["2024-11-03T06:30:00", "2024-11-04T07:00:00", None],
+    ),
     # 28 to 31 March lead back to 28 February.
     (
         *("lastOrderAt within last 1 month", "UTC"),
@@ -329,6 +341,20 @@ SHARP: list[tuple[str, str, dict[str, Any], str, list[str | None]]] = [
         *({"createdAt": "2020-05-05", "lastOrderAt": "2024-04-20T10:00:00Z"}, "2024-01-01"),
         ["2024-05-05T00:00:00", "2024-05-06T00:00:00", None],
     ),
+    (
+        *("anniversary of createdAt during this month or lastOrderAt older than 30 days", "UTC"),
+        *({"createdAt": "2020-05-05", "lastOrderAt": "2024-05-20T10:00:00Z"}, "2024-04-10"),
+        ["2024-05-01T00:00:00", "2024-06-01T00:00:00", "2024-06-19T10:00:00.000001", None],
+    ),
+    # 29 February, no other day, and a Monday.
+    (
+        "anniversary of createdAt = today and anniversary of lastOrderAt != today"
+        " and anniversary of day during this week",
+        "UTC",
+        {"createdAt": "2020-02-29", "lastOrderAt": "2020-02-28", "day": "2020-03-06"},
+        "2100-01-01",
+        ["2112-02-29T00:00:00", "2112-03-01T00:00:00", "2140-02-29T00:00:00"],
+    ),
     # 2 and 8 March are in one week when the 2nd is a Monday.
     (
         *("anniversary of createdAt during this week and anniversary of day = today", "UTC"),
@@ -371,7 +397,7 @@ def test_sharp(
 
 @pytest.mark.parametrize(
     ("text", "name", "consumer", "expected"),
-    [(case[0], case[1], case[2]["lastOrderAt"], case[4][:-1]) for case in SHARP[:4]],
+    [(case[0], case[1], case[2]["lastOrderAt"], case[4][:-1]) for case in SHARP[:4] + SHARP[5:6]],
 )
 def test_every_crossing_is_found_at_once(
     text: str, name: str, consumer: str, expected: list[str]
