@@ -1,6 +1,7 @@
 """`rule.next_change` against `matches` asked at many instants, and where the calendar is sharp."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
@@ -17,15 +18,26 @@ from segment_engine.testing import boundaries, random_consumers, random_rule
 from segment_engine.values.crossings import crossings, moving
 from segment_engine.values.isotime import (
     DAY,
+    HOUR,
     MAX_INSTANT,
     MIN_INSTANT,
     instant_of,
     naive_of,
     parse_iso,
 )
-from segment_engine.values.moments import UNITS, Duration, within_last
+from segment_engine.values.moments import (
+    UNITS,
+    Clock,
+    Duration,
+    Shifted,
+    older_than,
+    within_last,
+    within_next,
+)
 from segment_engine.values.zones import (
     CYCLE,
+    DAYS,
+    MONTHS,
     OutOfRange,
     Zone,
     read_tzif,
@@ -461,3 +473,39 @@ def test_zones_are_regular_from_then_on() -> None:
     kept = {at: offset for at, offset in zip(instants, offsets[1:], strict=True) if at > REGULAR}
     later = [at for at in kept if at + CYCLE <= instants[-1]]
     assert later and all(kept[at + CYCLE] == kept[at] for at in later)
+
+
+MINUTE = 60_000_000
+STEPS = {*DAYS, *MONTHS}
+
+
+@given(
+    st.sampled_from([*ENGINES, "America/Juneau", "Antarctica/Troll"]),
+    st.sampled_from([within_last, within_next, older_than, None]),
+    st.sampled_from([*UNITS, "day", "month"]),
+    st.sampled_from([1, 1, 2, 3, 12, 30]),
+    st.randoms(use_true_random=False),
+)
+def test_crossings_are_all_that_a_fine_grid_sees(
+    name: str, lasting: Any, unit: str, count: int, random: Random
+) -> None:
+    """For values within hours of a change of clocks, around a step from them and around them."""
+    at_zone = zone(name)
+    changed = [at for at in at_zone.transitions()[0] if at < REGULAR] or [0]
+    value = random.choice(changed) + random.randrange(-180, 180) * MINUTE + random.choice([0, 1])
+    literal = Duration(count, unit) if lasting else Shifted("", -count, unit)
+    bounds = moving(literal, lasting)
+    assert bounds is not None
+    sign = 0 if random.random() < 0.3 else -1 if lasting is within_next else 1
+    there = step(naive_of(value), sign * count, unit) if unit in STEPS else naive_of(value)
+    middle = at_zone.to_instant(there)
+    low, high = middle - 30 * HOUR, middle + 30 * HOUR
+    for asked in (value, naive_of(value).date()):
+        sides = {low: bounds.sides(asked, Clock(low, at_zone))}
+        for at in crossings(bounds, asked, at_zone, low, high):
+            sides[at] = bounds.sides(asked, Clock(at, at_zone))
+        turns = [*sides]
+        grid = [*range(low, high, 10 * MINUTE), *(at - 1 for at in turns[1:])]
+        for at in grid:
+            last = turns[bisect_right(turns, at) - 1]
+            assert bounds.sides(asked, Clock(at, at_zone)) == sides[last], moment(at)
