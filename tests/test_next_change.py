@@ -1,6 +1,7 @@
 """`rule.next_change` against `matches` asked at many instants, and where the calendar is sharp."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
@@ -14,17 +15,29 @@ from hypothesis import strategies as st
 from segment_engine import Engine, Rule, RuleError, RunError, Schema
 from segment_engine.backends.changes import REGULAR
 from segment_engine.testing import boundaries, random_consumers, random_rule
+from segment_engine.values.crossings import crossings, moving
 from segment_engine.values.isotime import (
     DAY,
+    HOUR,
     MAX_INSTANT,
     MIN_INSTANT,
     instant_of,
     naive_of,
     parse_iso,
 )
-from segment_engine.values.moments import UNITS
+from segment_engine.values.moments import (
+    UNITS,
+    Clock,
+    Duration,
+    Shifted,
+    older_than,
+    within_last,
+    within_next,
+)
 from segment_engine.values.zones import (
     CYCLE,
+    DAYS,
+    MONTHS,
     OutOfRange,
     Zone,
     read_tzif,
@@ -226,6 +239,18 @@ SHARP: list[tuple[str, str, dict[str, Any], str, list[str | None]]] = [
         *({"lastOrderAt": "2024-11-02T05:30:00Z"}, "2024-11-03"),
         ["2024-11-03T05:30:00.000001", "2024-11-03T06:00:00", "2024-11-03T06:30:00.000001", None],
     ),
+    # The second 01:30 is skipped by the bound, which is at the first one until 02:00.
+    (
+        *("lastOrderAt within last 1 day", NEW_YORK),
+        *({"lastOrderAt": "2024-11-03T06:30:00Z"}, "2024-11-04"),
+        ["2024-11-04T07:00:00", None],
+    ),
+    # As-of comes to the second 01:30 itself, not to the first.
+    (
+        *("lastOrderAt within last 1 day", NEW_YORK),
+        *({"lastOrderAt": "2024-11-03T06:30:00Z"}, "2024-11-03"),
+        ["2024-11-03T06:30:00", "2024-11-04T07:00:00", None],
+    ),
     # 28 to 31 March lead back to 28 February.
     (
         *("lastOrderAt within last 1 month", "UTC"),
@@ -328,6 +353,20 @@ SHARP: list[tuple[str, str, dict[str, Any], str, list[str | None]]] = [
         *({"createdAt": "2020-05-05", "lastOrderAt": "2024-04-20T10:00:00Z"}, "2024-01-01"),
         ["2024-05-05T00:00:00", "2024-05-06T00:00:00", None],
     ),
+    (
+        *("anniversary of createdAt during this month or lastOrderAt older than 30 days", "UTC"),
+        *({"createdAt": "2020-05-05", "lastOrderAt": "2024-05-20T10:00:00Z"}, "2024-04-10"),
+        ["2024-05-01T00:00:00", "2024-06-01T00:00:00", "2024-06-19T10:00:00.000001", None],
+    ),
+    # 29 February, no other day, and a Monday.
+    (
+        "anniversary of createdAt = today and anniversary of lastOrderAt != today"
+        " and anniversary of day during this week",
+        "UTC",
+        {"createdAt": "2020-02-29", "lastOrderAt": "2020-02-28", "day": "2020-03-06"},
+        "2100-01-01",
+        ["2112-02-29T00:00:00", "2112-03-01T00:00:00", "2140-02-29T00:00:00"],
+    ),
     # 2 and 8 March are in one week when the 2nd is a Monday.
     (
         *("anniversary of createdAt during this week and anniversary of day = today", "UTC"),
@@ -366,6 +405,25 @@ def test_sharp(
 ) -> None:
     found = changes(text, consumer, after, name)
     assert [next(found) for _ in expected] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "consumer", "expected"),
+    [(case[0], case[1], case[2]["lastOrderAt"], case[4][:-1]) for case in SHARP[:4] + SHARP[5:6]],
+)
+def test_every_crossing_is_found_at_once(
+    text: str, name: str, consumer: str, expected: list[str]
+) -> None:
+    """The same without starting anew at each of them."""
+    value = parse_iso(consumer)
+    assert isinstance(value, int)
+    count, unit = text.split()[-2:]
+    bounds = moving(Duration(int(count), unit), within_last)
+    assert bounds is not None
+    found = crossings(bounds, value, zone(name), MIN_INSTANT, MAX_INSTANT + 1)
+    entered, *left = (moment(at) for at in found if at >= value)
+    assert entered == moment(value)
+    assert [at.isoformat().removesuffix("+00:00") for at in left] == expected
 
 
 def test_audiences_stay_as_they_are() -> None:
@@ -415,3 +473,39 @@ def test_zones_are_regular_from_then_on() -> None:
     kept = {at: offset for at, offset in zip(instants, offsets[1:], strict=True) if at > REGULAR}
     later = [at for at in kept if at + CYCLE <= instants[-1]]
     assert later and all(kept[at + CYCLE] == kept[at] for at in later)
+
+
+MINUTE = 60_000_000
+STEPS = {*DAYS, *MONTHS}
+
+
+@given(
+    st.sampled_from([*ENGINES, "America/Juneau", "Antarctica/Troll"]),
+    st.sampled_from([within_last, within_next, older_than, None]),
+    st.sampled_from([*UNITS, "day", "month"]),
+    st.sampled_from([1, 1, 2, 3, 12, 30]),
+    st.randoms(use_true_random=False),
+)
+def test_crossings_are_all_that_a_fine_grid_sees(
+    name: str, lasting: Any, unit: str, count: int, random: Random
+) -> None:
+    """For values within hours of a change of clocks, around a step from them and around them."""
+    at_zone = zone(name)
+    changed = [at for at in at_zone.transitions()[0] if at < REGULAR] or [0]
+    value = random.choice(changed) + random.randrange(-180, 180) * MINUTE + random.choice([0, 1])
+    literal = Duration(count, unit) if lasting else Shifted("", -count, unit)
+    bounds = moving(literal, lasting)
+    assert bounds is not None
+    sign = 0 if random.random() < 0.3 else -1 if lasting is within_next else 1
+    there = step(naive_of(value), sign * count, unit) if unit in STEPS else naive_of(value)
+    middle = at_zone.to_instant(there)
+    low, high = middle - 30 * HOUR, middle + 30 * HOUR
+    for asked in (value, naive_of(value).date()):
+        sides = {low: bounds.sides(asked, Clock(low, at_zone))}
+        for at in crossings(bounds, asked, at_zone, low, high):
+            sides[at] = bounds.sides(asked, Clock(at, at_zone))
+        turns = [*sides]
+        grid = [*range(low, high, 10 * MINUTE), *(at - 1 for at in turns[1:])]
+        for at in grid:
+            last = turns[bisect_right(turns, at) - 1]
+            assert bounds.sides(asked, Clock(at, at_zone)) == sides[last], moment(at)

@@ -50,6 +50,9 @@ are the value's own, and zones differ from the calendar by little more than one.
 CLAMPED = 10 * DAY
 """The same of months: their ends clamp by three days on the way there, by three on the way back."""
 
+_AT_ONCE = (0, "minute")
+"""As-of itself: no days from it would be the first of two instants with its wall time."""
+
 _SIGNS: dict[Lasting, tuple[int, ...]] = {
     moments.within_last: (-1, 0),
     moments.within_next: (0, 1),
@@ -88,14 +91,14 @@ def moving(literal: Any, lasting: Lasting | None = None) -> Moving | None:
     """The window of a literal that moves with as-of; `lasting` is what a Duration does."""
     match literal:
         case Now():
-            return Moving(literal.window, ((0, "minute"),))
+            return Moving(literal.window, (_AT_ONCE,))
         case Shifted(count=count, unit=unit):
             return Moving(literal.window, ((count, unit),))
         case Period(count=count, unit=unit):
             return Moving(literal.window, ((count, unit),), whole=True)
         case Duration(count, unit):
             assert lasting is not None
-            steps = tuple((sign * count, unit) for sign in _SIGNS[lasting])
+            steps = tuple((sign * count, unit) if sign else _AT_ONCE for sign in _SIGNS[lasting])
             return Moving(lambda clock: lasting(literal, clock), steps)
         case _:
             return None
