@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,19 @@ from pathlib import Path
 import pyarrow as pa
 
 from segment_engine.errors import OutputError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def take(number: int, wait: bool) -> None:
+        """Locks an open file for this process; OSError where another has it, after a while."""
+        msvcrt.locking(number, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def take(number: int, wait: bool) -> None:
+        """Locks an open file for this process; OSError where another has it, unless to wait."""
+        fcntl.flock(number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
 @contextmanager

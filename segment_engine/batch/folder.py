@@ -7,12 +7,11 @@ OUT/generations/000007/...           a published run, see `generations`
 
 import os
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from segment_engine.batch.files import remove, reported
+from segment_engine.batch.files import remove, reported, take
 from segment_engine.batch.manifest import MANIFEST, is_manifest
 from segment_engine.errors import OutputError
 
@@ -25,17 +24,6 @@ EARLIER = frozenset(("memberships.parquet", "run.json"))
 PIECE = re.compile(r"[0-9]{10}\.parquet")
 NUMBER = re.compile(r"[0-9]{6,}")
 LEFT_OVER = re.compile(r"\.[0-9]{6,}(?:\.parquet)?\.[0-9a-f]{8}\.new")
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _take(number: int) -> None:
-        msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _take(number: int) -> None:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def folder_of(number: int) -> str:
@@ -148,7 +136,7 @@ def _locked(out: str | Path, target: Path) -> int:
         target.mkdir(parents=True, exist_ok=True)
         number = os.open(target / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            _take(number)
+            take(number, wait=False)
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(number), os.stat(target / LOCK)):
                     return number

@@ -1,7 +1,8 @@
 """Runs a graph's program over the bits of one tile."""
 
+import os
 from collections.abc import Callable, Sequence
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from segment_engine.batch.bitmaps import Words
 from segment_engine.batch.graph import Does, Program
+from segment_engine.errors import OutputError
 
 _DOES: dict[Does, Callable[..., Any]] = {
     "and": np.bitwise_and,
@@ -46,8 +48,18 @@ def run(
 def _rows(count: int, size: int, on_disk: bool) -> NDArray[np.uint64]:
     if not on_disk or count * size == 0:
         return np.empty((count, size), np.uint64)
-    with TemporaryFile() as file:
-        return np.memmap(file, np.uint64, "w+", shape=(count, size))
+    try:
+        with TemporaryFile() as file:
+            # A mapped file that the disk has no room for would end the process.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, 8 * count * size)
+            file.truncate(8 * count * size)
+            return np.memmap(file, np.uint64, "r+", shape=(count, size))
+    except OSError as fault:
+        raise OutputError(
+            f"members of many consumers want room in {gettempdir()}: {fault.strerror}; "
+            "set TMPDIR to a folder with more"
+        ) from None
 
 
 def counts(rows: NDArray[np.uint64]) -> list[int]:

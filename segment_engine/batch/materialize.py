@@ -60,8 +60,11 @@ def materialize(
     """
     if engine_name not in ENGINES:
         raise RunError(f"there is no engine {engine_name!r}; there are {', '.join(ENGINES)}")
-    if snapshot is not None and engine_name != "snapshot":
-        raise RunError(f"engine {engine_name!r} asks no snapshot; leave one of the two away")
+    if engine_name != "snapshot" and (snapshot is not None or count_predicates):
+        lacking = "counts no predicates" if snapshot is None else "asks no snapshot"
+        raise RunError(f"engine {engine_name!r} {lacking}; leave one of the two away")
+    if snapshot is not None and (not isinstance(snapshot, str | Path) or snapshot == ""):
+        raise RunError(f"a snapshot is the path of a folder, not {snapshot!r:.80}")
     asked = _asked(engine, rules, lists, failed, aliases)
     clock = engine.clock(as_of)
     opened = open_for(engine, list(asked.rules.values()), source, id_column)

@@ -1,6 +1,7 @@
 """All audiences in one pass over the consumers: each predicate once, then their bits combined."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from operator import add
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,20 @@ class _Run:
             return
 
     def _array(self, ids: Ids, kinds: set[type]) -> Any:
+        """The ids that consumers can have, as an array of their type."""
+        same = _NUMBERS if kinds <= _NUMBERS else kinds
+        held = [one for one in ids if type(one) in same and one == one]
         try:
-            return pa.array(list(ids), self._kind)
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            return pa.array([one for one in ids if type(one) in kinds], self._kind)
+            return pa.array(held, self._kind)
+        except (*_NOT_HELD, pa.ArrowException):
+            return pa.array([one for one in held if self._holds(one)], self._kind)
+
+    def _holds(self, one: Any) -> bool:
+        try:
+            return bool(pa.scalar(one, self._kind).as_py() == one)
+        except (*_NOT_HELD, pa.ArrowException):
+            return False
+
+
+_NUMBERS = {int, float, Decimal}
+_NOT_HELD = (TypeError, ValueError, OverflowError)

@@ -189,8 +189,6 @@ class Catalog:
         compute, beside those that they refer to; None is all. Raises CatalogError where a
         setting is unknown: a misspelt `timezone` would be another run.
         """
-        if unsettled := [finding for part_ in self._parts for finding in part_.unsettled]:
-            raise CatalogError(unsettled)
         wanted = set(self.audiences) if only is None else self._with_those_behind(only)
         made: Memberships = part("batch").materialize(
             self.engine,
@@ -213,6 +211,8 @@ class Catalog:
         return found
 
     def _asked(self, wanted: set[str]) -> dict[str, Any]:
+        if unsettled := [finding for part_ in self._parts for finding in part_.unsettled]:
+            raise CatalogError(unsettled)
         failed: dict[str, SegmentError] = {k: v for k, v in self.failed.items() if k in wanted}
         sound = wanted - failed.keys()
         return {

@@ -132,7 +132,7 @@ def materialize(
                 id_column=about["id_column"],
                 progress=step,
                 snapshot=snapshot,
-                count_predicates=True,
+                count_predicates=engine == "snapshot",
             )
         made = _published(writer, run, out, told, kept) if len(run) else None
     if not as_json:

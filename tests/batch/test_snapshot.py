@@ -1,14 +1,18 @@
 """A snapshot says what its source says, whatever became of either since."""
 
+import json
+import math
 import os
 import subprocess
 import sys
 import time
+from datetime import date, datetime
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -17,7 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segment_engine import Engine, OutputError, RunError, Schema, SourceError
+from segment_engine.batch import one_pass
 from segment_engine.batch.snapshot.encoding import FEW, MOST_TEXTS, encoded
+from segment_engine.batch.snapshot.snapshot import MOST_UNUSED
 from tests.properties.drawn import MOMENTS, Case, as_parquet, cases, randoms
 
 TIMES = settings.default.max_examples
@@ -123,7 +129,7 @@ def test_a_damaged_snapshot_is_made_anew(tmp_path: Path, size: int) -> None:
     source, engine, folder = parquet(tmp_path, rows()), Engine(), tmp_path / "s"
     expected = members(engine.materialize(RULES, source, snapshot=folder))
     for name in sorted(os.listdir(folder)):
-        if name != ".lock" and (folder / name).exists():
+        if name != "snapshot.lock" and (folder / name).exists():
             os.truncate(folder / name, min(size, (folder / name).stat().st_size))
             assert members(engine.materialize(RULES, source, snapshot=folder)) == expected, name
             assert members(engine.materialize(RULES, source, snapshot=folder)) == expected, name
@@ -133,18 +139,84 @@ def test_files_that_nobody_needs_are_deleted(tmp_path: Path) -> None:
     engine, folder, people = Engine(), tmp_path / "s", rows(50)
     engine.materialize(RULES, people, snapshot=folder)
     count = len(os.listdir(folder))
-    (folder / "part-left-by-a-run-that-was-killed.bits").write_bytes(b"x")
+    (folder / "segment-0123456789abcdef.bits").write_bytes(b"x")
     for number in range(5):
         people[number]["totalOrders"] = 100 + number
         engine.materialize(RULES, people, snapshot=folder)
     assert len(os.listdir(folder)) <= count
 
 
-def test_another_folder_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(OutputError, match="holds no snapshot; name a new folder"):
+@pytest.mark.parametrize(
+    "name", ["mine.txt", "segment-1.bits", ".lock", "generations", "snapshot.json"]
+)
+def test_another_folder_is_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"mine": 1}')
+    with pytest.raises(OutputError, match="is not empty and holds no snapshot"):
         Engine().materialize(RULES, rows(5), snapshot=tmp_path)
-    assert os.listdir(tmp_path) == ["mine.txt"]
+    assert (tmp_path / name).read_text() == '{"mine": 1}'
+
+
+@pytest.mark.parametrize("path", [5, ""])
+def test_a_snapshot_is_a_path(path: Any) -> None:
+    with pytest.raises(RunError, match="a snapshot is the path of a folder"):
+        Engine().materialize(RULES, rows(5), snapshot=path)
+
+
+def test_a_view_of_a_file_is_read_again(tmp_path: Path) -> None:
+    """Its database stays as it is when what the view reads does not."""
+    below, file = str(tmp_path / "below.parquet"), str(tmp_path / "people.duckdb")
+    for count in (2, 3):
+        pl.DataFrame({"id": range(count), "totalOrders": 1.0}).write_parquet(below)
+        if count == 2:
+            with duckdb.connect(file) as connection:
+                connection.execute(f"create view people as from '{below}'")
+        run = Engine().materialize(
+            {"a": "totalOrders = 1"}, f"{file}::people", snapshot=tmp_path / "s"
+        )
+        assert run.members("a") == [*range(count)]
+
+
+def test_a_file_that_is_replaced_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = parquet(tmp_path, rows(4))
+    monkeypatch.setattr("segment_engine.batch.one_pass.TILE", 2)
+    tiles = one_pass.machine.run
+
+    def replacing(*given: Any) -> Any:
+        parquet(tmp_path, rows(4)[::-1])
+        return tiles(*given)
+
+    monkeypatch.setattr("segment_engine.batch.machine.run", replacing)
+    with pytest.raises(SourceError, match="was changed while it was read; run again"):
+        Engine().materialize({"a": "true"}, source)
+
+
+def test_values_that_no_run_asks_for_any_more_go(tmp_path: Path) -> None:
+    people = rows(20)
+    for number in range(MOST_UNUSED + 5):
+        Engine().materialize({"a": f"metadata.p{number} = 1"}, people, snapshot=tmp_path / "s")
+    state = json.loads((tmp_path / "s/snapshot.json").read_bytes())
+    assert len(state["segments"][0]["values"]) == MOST_UNUSED + 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "held"),
+    [
+        (pa.int32(), [1, 2**40], [1]),
+        (pa.int64(), ["1", "9" * 25], [1]),
+        (pa.uint64(), [-1, 1], [1]),
+        (pa.float64(), [1.0, math.nan], [1.0]),
+        (pa.string(), ["1", b"2"], ["1"]),
+        (pa.string(), ["1", "\ud800"], ["1"]),
+        (pa.date32(), [date(1970, 1, 2), datetime(1970, 1, 3, 5)], [date(1970, 1, 2)]),
+    ],
+)
+def test_a_list_has_what_can_be_an_id(kind: Any, given: list[Any], held: list[Any]) -> None:
+    ids = pa.array([1, 2], pa.int32()).cast(kind)
+    for engine in ("snapshot", "duckdb"):
+        run = Engine().materialize({}, pa.table({"id": ids}), lists={"a": given}, engine=engine)
+        assert run.members("a") == held, engine
 
 
 def test_ids_are_checked(tmp_path: Path) -> None:
@@ -203,5 +275,5 @@ def test_a_run_may_be_killed_at_any_time(tmp_path: Path) -> None:
         for source, right in zip(sources, expected, strict=True):
             assert members(engine.materialize(RULES, source, snapshot=folder)) == right
     named = (folder / "snapshot.json").read_text("utf-8")
-    for name in set(os.listdir(folder)) - {".lock", "snapshot.json"}:
+    for name in set(os.listdir(folder)) - {"snapshot.lock", "snapshot.json"}:
         assert name in named, "what a dead run left is deleted by the next one"

@@ -145,8 +145,10 @@ class ParquetSource(DuckDBSource):
             if len(frame):
                 yield frame
             if len(frame) < size:
-                return
+                break
             start += size
+        if _stamped(self._paths) != self._fingerprint:
+            raise SourceError(f"{self.describe} was changed while it was read; run again")
 
     def fingerprint(self) -> str | None:
         """See Source."""
@@ -179,9 +181,11 @@ class DatabaseSource(DuckDBSource):
         if not os.path.isfile(path):
             raise SourceError(f"{path}: there is no such DuckDB file")
         self._path = path
-        self._fingerprint = _stamped([path, f"{path}.wal"]) + table
+        stamped = _stamped([path, f"{path}.wal"])
         with self._connected() as connection:
-            self._table = _named_table(connection, path, table)
+            self._table, is_view = _named_table(connection, path, table)
+            # What a view reads may lie elsewhere.
+            self._fingerprint = None if is_view else stamped + self._table
             relation = connection.sql(f"from {self._table}")
             super().__init__(f"{path}::{table}", relation, types, wanted)
 
@@ -217,7 +221,8 @@ def _stamped(paths: Iterable[str]) -> str:
     for path in paths:
         with suppress(OSError):
             found = os.stat(path)
-            told.append([os.path.abspath(path), found.st_size, found.st_mtime_ns, found.st_ino])
+            place = [os.path.abspath(path), found.st_dev, found.st_ino]
+            told.append([*place, found.st_size, found.st_mtime_ns, found.st_ctime_ns])
     return json.dumps(told)
 
 
@@ -298,14 +303,16 @@ def _cell_fault(
     )
 
 
-def _named_table(connection: duckdb.DuckDBPyConnection, path: str, table: str) -> str:
-    """The quoted name of a table or view, given as `table` or `schema.table`."""
+def _named_table(connection: duckdb.DuckDBPyConnection, path: str, table: str) -> tuple[str, bool]:
+    """The quoted name of what is given as `table` or `schema.table`, and whether it is a view."""
     found = connection.sql(
-        "select table_schema, table_name from information_schema.tables order by all"
+        "select table_schema, table_name, table_type = 'VIEW' from information_schema.tables "
+        "order by all"
     ).fetchall()
-    known = {f"{schema}.{name}": (schema, name) for schema, name in found}
-    known |= {name: (schema, name) for schema, name in found if schema == "main"}
+    known = {f"{schema}.{name}": (schema, name, view) for schema, name, view in found}
+    known |= {name: (schema, name, view) for schema, name, view in found if schema == "main"}
     if table not in known:
-        tables = ", ".join(name for _, name in found[:20]) or "none"
+        tables = ", ".join(name for _, name, _ in found[:20]) or "none"
         raise SourceError(f"{path} has no table {table!r}; its tables are {tables}")
-    return ".".join(map(identifier, known[table]))
+    schema, name, is_view = known[table]
+    return f"{identifier(schema)}.{identifier(name)}", is_view

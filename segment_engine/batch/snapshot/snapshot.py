@@ -22,6 +22,9 @@ from segment_engine.batch.snapshot.encoding import Encoded, encoded
 from segment_engine.batch.snapshot.store import PredicateRow, Segment, State, Store
 from segment_engine.expression.nodes import Expr, walk
 
+MOST_UNUSED = 20
+"""A value that so many changes of the snapshot had no use for is not kept any longer."""
+
 
 class SnapshotTile:
     """One tile of a snapshot; see `asking.EncodedTile`."""
@@ -142,8 +145,11 @@ class Snapshot:
         there = self._store.whole(before.ids)
         made.ids = before.ids if there else self._store.write_series(frame[self._id])
         made.predicates = before.predicates
-        fresh = before.values.items()
-        made.values = {k: v for k, v in fresh if v.made_of.items() <= made.digests.items()}
+        asked = set(map(key_of, values.expressions.values()))
+        for key, held in before.values.items():
+            held.unused = 0 if key in asked else held.unused + 1
+            if held.made_of.items() <= made.digests.items() and held.unused <= MOST_UNUSED:
+                made.values[key] = held
         lacking = {
             name: value
             for name, value in values.expressions.items()

@@ -1,31 +1,40 @@
 """A snapshot on disk: a folder of files that are never changed, and the list of them.
 
-It is a cache. What is damaged, or made by other versions, is made anew; deleting it loses nothing.
+It is a cache. What is missing, cut short or made by other versions is made anew; deleting it loses
+nothing.
 `snapshot.json` takes its new state in one step, after all that it names is on the disk.
 """
 
-import fcntl
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from segment_engine.batch.bitmaps import Words
+from segment_engine.batch.files import take
 from segment_engine.batch.snapshot.encoding import Encoded, Kind, Rows
 from segment_engine.errors import OutputError
+from segment_engine.values.zones import tzdata_version
 
-LIST, LOCK = "snapshot.json", ".lock"
-FORMAT = "segment-engine snapshot 1"
-MADE_BY = {name: version(name) for name in ("polars", "duckdb", "tzdata", "segment-engine")}
+LIST, LOCK = "snapshot.json", "snapshot.lock"
+OURS = re.compile(r"segment-[0-9a-f]{16}\.(?:bits|arrow|json)")
+FORMAT, VERSION = "segment-engine snapshot", 1
+MADE_BY = {
+    "version": str(VERSION),
+    "polars": pl.__version__,
+    "duckdb": duckdb.__version__,
+    "tzdata": tzdata_version(),
+}
 
 
 @dataclass
@@ -36,6 +45,8 @@ class ValueFiles:
     kind: Kind
     rows: int
     file: str
+    unused: int = 0
+    """Changes of the snapshot since a run asked for it."""
 
 
 @dataclass
@@ -87,15 +98,29 @@ class Store:
             lock = open(self._path / LOCK, "wb")  # noqa: SIM115 - closed below
         with lock:
             with _reported(self._path):
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                take(lock.fileno(), wait=True)
             state = self._state()
             self._sizes = state.sizes
             yield state
 
     def _check(self) -> None:
-        held = set(os.listdir(self._path)) - {LOCK}
-        if held and LIST not in held and not all(name.startswith(_OURS) for name in held):
-            raise OutputError(f"{self._path} is not empty and holds no snapshot; name a new folder")
+        others = (set(os.listdir(self._path)) - {LOCK, LIST}) - self._ours()
+        if others or not self._is_ours():
+            raise OutputError(
+                f"{self._path} is not empty and holds no snapshot, or more than one "
+                f"({min(others, default=LIST)}); name a new folder"
+            )
+
+    def _ours(self) -> set[str]:
+        return {name for name in os.listdir(self._path) if OURS.fullmatch(name)}
+
+    def _is_ours(self) -> bool:
+        """Whether the list may be replaced: there is none, it is one, or it is damaged."""
+        try:
+            told = json.loads((self._path / LIST).read_bytes())
+        except (FileNotFoundError, ValueError, RecursionError):
+            return True
+        return isinstance(told, dict) and told.get("format") == FORMAT
 
     def _state(self) -> State:
         try:
@@ -112,7 +137,8 @@ class Store:
                 )
                 for one in told.pop("segments")
             ]
-            return State(**told, segments=segments)
+            state = State(**told, segments=segments)
+            return state if isinstance(state.sizes, dict) else State()
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return State()
 
@@ -125,13 +151,13 @@ class Store:
                 used |= {f"{value.file}.bits", f"{value.file}.arrow"}
         state.sizes = {name: size for name, size in self._sizes.items() if name in used}
         with _reported(self._path):
-            fresh = self._path / f"{_OURS}{secrets.token_hex(8)}.json"
+            fresh = self._path / f"segment-{secrets.token_hex(8)}.json"
             with open(fresh, "w", encoding="utf-8") as file:
                 json.dump({"format": FORMAT, **asdict(state)}, file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(fresh, self._path / LIST)
-        for name in set(os.listdir(self._path)) - used:
+        for name in self._ours() - used:
             with suppress(OSError):
                 os.unlink(self._path / name)
 
@@ -146,7 +172,7 @@ class Store:
 
     def write_value(self, encoded: Encoded, made_of: dict[str, str]) -> ValueFiles:
         """Writes a value."""
-        name = f"{_OURS}{secrets.token_hex(8)}"
+        name = f"segment-{secrets.token_hex(8)}"
         if encoded.bits.size:
             self._write(f"{name}.bits", lambda file: file.write(encoded.bits.data.cast("B")))
         self.write_series(encoded.distinct, f"{name}.arrow")
@@ -163,7 +189,7 @@ class Store:
 
     def write_bits(self, rows: list[Words]) -> str:
         """Writes rows of bits; the name of the file."""
-        name = f"{_OURS}{secrets.token_hex(8)}.bits"
+        name = f"segment-{secrets.token_hex(8)}.bits"
         self._write(name, lambda file: [file.write(row.tobytes()) for row in rows])
         return name
 
@@ -187,7 +213,7 @@ class Store:
 
     def write_series(self, values: pl.Series, name: str = "") -> str:
         """Writes one column; the name of the file."""
-        name = name or f"{_OURS}{secrets.token_hex(8)}.arrow"
+        name = name or f"segment-{secrets.token_hex(8)}.arrow"
         # Arrow reads no whole numbers of 128 bits: they are texts, under the name of their type.
         wide = values.dtype in (pl.Int128, pl.UInt128)
         frame = pl.DataFrame({str(values.dtype): values.cast(pl.String)} if wide else {"": values})
@@ -196,8 +222,13 @@ class Store:
 
     def series(self, name: str) -> pl.Series:
         """One column, mapped."""
-        with pa.memory_map(str(self._path / name)) as file:
-            table = pa.ipc.open_file(file).read_all()
+        try:
+            with pa.memory_map(str(self._path / name)) as file:
+                table = pa.ipc.open_file(file).read_all()
+        except (OSError, pa.ArrowException) as fault:
+            raise OutputError(
+                f"{self._path / name} is damaged ({fault}); delete the snapshot, it is a cache"
+            ) from None
         column = table.column(0)
         found = pl.Series(column.chunk(0) if column.num_chunks == 1 else column)
         (wide,) = table.column_names
@@ -209,9 +240,6 @@ class Store:
             file.flush()
             os.fsync(file.fileno())
             self._sizes[name] = file.tell()
-
-
-_OURS = "part-"
 
 
 def _private(path: str, flags: int) -> int:
