@@ -185,7 +185,7 @@ def test_demo(
     (block,) = DEMOS
     ((command, output),) = commands(block.content)
     assert command == "make demo"
-    shown = re.sub(r"^ *(polars|records): .*\n", "", output, flags=re.M)
+    shown = re.sub(r"^ *(snapshot|polars|records): .*\n", "", output, flags=re.M)
     timed = re.compile(r"\d+\.\d\d s$", re.M)
     printed = timed.sub("N s", trimmed(capsys.readouterr().out))
     assert shown_as(timed.sub("N s", shown)).fullmatch(printed), printed
