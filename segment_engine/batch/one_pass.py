@@ -46,8 +46,8 @@ def one_pass(
     """The members of all audiences; one that cannot be computed is in `.failed`.
 
     `snapshot` is the folder of one to bring up to date and ask instead of the source; `counted`:
-    conditions are counted, too. Raises
-    SourceError where the ids cannot be read, RunError where they are none.
+    conditions are counted, too. Raises SourceError where the ids cannot be read, RunError where
+    they are none.
     """
     run = _Run(asked, clock, source, id_column, counted)
     try:
