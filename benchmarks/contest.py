@@ -105,7 +105,8 @@ def _compare_counts(job: Job, name: str, expected: list[int], found: list[int]) 
 
 def _compare_members(job: Job, name: str, result: Memberships) -> None:
     for audience in job.audiences:
-        mine, theirs = np.asarray(result.members(audience.key)), ids_by_hand(job, audience)
+        ids = result.ids_of(result.bitmap(audience.key))
+        mine, theirs = np.sort(ids.to_numpy()), ids_by_hand(job, audience)
         if not np.array_equal(mine, theirs):
             first = np.setxor1d(mine, theirs)[:3].tolist()
             raise _differing(name, audience, f"not the same members, such as {first}")
