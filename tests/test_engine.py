@@ -65,6 +65,21 @@ def test_scalars_of_numpy_are_numbers(engine: Engine) -> None:
     assert not rule.matches({"totalOrders": numpy.bool_(True)})
 
 
+def test_decimals_inside_documents_are_numbers_as_json_holds_them(engine: Engine) -> None:
+    def kept(rule: str, value: str) -> bool:
+        return engine.rule(rule).matches({"metadata": {"x": Decimal(value)}})
+
+    assert kept("metadata.x = 0.1", "0.10000000000000000001")
+    assert kept("metadata.x = 3", "3.0")
+    assert not kept("metadata.x exists", "NaN")
+    assert not kept("metadata.x > 0", "1E400")
+
+
+def test_bytes_are_no_list() -> None:
+    rule = Engine(Schema({"codes": "list of number"})).rule("codes contains 97")
+    assert rule.matches({"codes": [97]}) and not rule.matches({"codes": b"a"})
+
+
 def test_a_rule_shows_itself(engine: Engine) -> None:
     rule = engine.rule("# spenders\n5<=totalOrders AND averageOrderValue>20")
     assert rule.text == "totalOrders >= 5 and averageOrderValue > 20" == str(rule)

@@ -70,6 +70,7 @@ class _Binder:
         return settled(made)
 
     def _special(self, op: Operator, args: tuple[Expr, ...]) -> Expr | None:
+        """The form of a row, or of arguments, that needs another than its own."""
         binder = _SPECIAL.get(op)
         if binder is not None:
             return binder(self, args)
@@ -149,7 +150,7 @@ def _is_empty(binder: _Binder, args: tuple[Expr, ...]) -> Expr:
     missing = complement((present(found),))
     if not isinstance(found, Reading):
         return missing
-    blank = make("eq", found_text(found), Value("", Text()))
+    blank = make("eq", replace(found, wanted=TEXT), Value("", Text()))
     if isinstance(found.stored, Json):
         none = make("eq", found.as_form("length"), Value(0, Int(64)))
         return any_of(missing, blank, none)
@@ -160,29 +161,23 @@ def _is_empty(binder: _Binder, args: tuple[Expr, ...]) -> Expr:
     return missing
 
 
-def found_text(found: Reading) -> Reading:
-    """The reading, as text."""
-    return replace(found, wanted=TEXT, form="value")
-
-
 # ---- lists
 
 
-def _in(binder: _Binder, args: tuple[Expr, ...]) -> Expr:
+def _in(binder: _Binder, args: tuple[Expr, ...]) -> Expr | None:
     left, values = args
     assert isinstance(values, Constant)
-    if _is_number(left):
-        items = [item.value for item in values.value]
-        return bind_numbers.one_of(binder.located(left), items)
-    return settled(Call(_IN, (binder.value(left), literal(values)), TRUTH))
+    if not _is_number(left):
+        return None
+    return bind_numbers.one_of(binder.located(left), [item.value for item in values.value])
 
 
-def _has(binder: _Binder, args: tuple[Expr, ...]) -> Expr:
+def _has(binder: _Binder, args: tuple[Expr, ...]) -> Expr | None:
     left, wanted = args
     assert isinstance(wanted, Constant)
-    if wanted.type.family == "number":
-        return bind_numbers.has(binder.located(left), wanted.value)
-    return settled(Call(_HAS, (binder.value(left), literal(wanted)), TRUTH))
+    if wanted.type.family != "number":
+        return None
+    return bind_numbers.has(binder.located(left), wanted.value)
 
 
 # ---- times
@@ -244,7 +239,7 @@ def _in_audience(binder: _Binder, args: tuple[Expr, ...]) -> Expr:
     return Call(IN_AUDIENCE, (Member(condition_of(key.value, binder.members)),), TRUTH)
 
 
-_SPECIAL: dict[Operator, Callable[[_Binder, tuple[Expr, ...]], Expr]] = {
+_SPECIAL: dict[Operator, Callable[[_Binder, tuple[Expr, ...]], Expr | None]] = {
     EXISTS: _exists,
     IN_AUDIENCE: _in_audience,
     _EMPTY: _is_empty,

@@ -25,8 +25,9 @@ DOUBLE = Float(64)
 WIDEST = 38
 
 _INTEGER_CALLS = {
-    operator(f"{part}_of_day") for part in ("year", "quarter", "month", "day", "weekday")
-} | {operator("local_hour"), operator("local_day"), operator("monthday_of_day")}
+    operator("local_hour"),
+    *(operator(f"{part}_of_day") for part in ("year", "quarter", "month", "day", "weekday")),
+}
 
 
 def compare(op: Operator, x: Expr, y: Expr) -> Expr:

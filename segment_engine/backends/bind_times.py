@@ -16,7 +16,6 @@ from segment_engine.values.moments import END_OF_DAYS, END_OF_TIME, FIRST_DAY, W
 from segment_engine.values.types import TEXT, TRUTH, list_of
 
 ALWAYS = Window(MIN_INSTANT, END_OF_TIME, FIRST_DAY, END_OF_DAYS)
-PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 INT64 = Int(64)
 
 # DuckDB takes the outermost nanoseconds for infinity.
@@ -55,9 +54,7 @@ def _ranged(name: str, x: Expr, window: Window, stored: Stamp | Day) -> Expr:
 
 
 def _in_unit(instant: int, unit: str) -> int:
-    """The first value of the unit that is not before the instant."""
-    at = -(-instant * PER_SECOND[unit] // 1_000_000)
-    return min(max(at, _NANO_LOW), _NANO_END) if unit == "ns" else at
+    return min(max(instant * 1000, _NANO_LOW), _NANO_END) if unit == "ns" else instant
 
 
 def instant_and_day(x: Expr) -> tuple[Expr | None, Expr | None]:

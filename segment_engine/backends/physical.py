@@ -1,9 +1,11 @@
 """Physical types: how a source really stores a column, whichever engine reads it."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from segment_engine.values.types import Type
+
+StampUnit = Literal["us", "ns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,9 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Instants in units of `s`, `ms`, `us` or `ns`; without a zone they are UTC."""
+    """Instants, without a zone UTC; sources make microseconds of coarser units."""
 
-    unit: str = "us"
+    unit: StampUnit = "us"
     zoned: bool = True
 
     def __str__(self) -> str:
@@ -111,10 +113,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class MapOf:
-    """A map from text. `entries`: stored as a list of structs of key and value."""
+    """A map from text, stored as a list of structs of key and value."""
 
     value: "Physical"
-    entries: bool = False
 
     def __str__(self) -> str:
         return f"map from text to {self.value}"
@@ -175,6 +176,5 @@ def default_physical(wanted: Type) -> Physical:
         "boolean": Bool(),
         "date": Day(),
         "datetime": Stamp("us", True),
-        "any": Json(),
     }
     return defaults[wanted.name]

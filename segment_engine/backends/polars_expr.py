@@ -137,10 +137,8 @@ def _dtype(physical: Physical | None) -> Any:
             return pl.Decimal(precision, scale)
         case Day():
             return pl.Date
-        case Stamp("s" | "ms", zoned):
-            return pl.Datetime("ms", "UTC" if zoned else None)
         case Stamp(unit, zoned):
-            return pl.Datetime(unit, "UTC" if zoned else None)  # type: ignore[arg-type]
+            return pl.Datetime(unit, "UTC" if zoned else None)
         case _:
             raise TypeError(f"no literals are stored as {physical}")
 
@@ -155,11 +153,10 @@ def reading(item: Reading) -> pl.Expr:
         return _from_json(place, item)
     match item.form:
         case "double":
-            return _double(place, item.stored)
+            return place.cast(pl.Float64)
         case "instant":
             assert isinstance(item.stored, Stamp)
-            unit = "ms" if item.stored.unit == "s" else item.stored.unit
-            return time_series.stamp_instant(place, unit)  # type: ignore[arg-type]
+            return time_series.stamp_instant(place, item.stored.unit)
         case "day":
             return time_series.day_of_date(place).cast(pl.Int64)
         case _:
@@ -207,20 +204,12 @@ def _stepped(place: pl.Expr, step: Step) -> pl.Expr:
     match step.kind:
         case "field":
             return place.struct.field(str(step.at))
-        case "key" | "entry":
+        case "entry":
             entry = pl.element().struct
             values = entry.field("value").filter(entry.field("key") == str(step.at))
             return place.list.eval(values).list.first()
         case "item":
             return place.list.get(int(step.at), null_on_oob=True)
-
-
-def _double(place: pl.Expr, stored: Physical) -> pl.Expr:
-    """The nearest double; a wide decimal goes by its text, which is rounded once."""
-    wide = isinstance(stored, Dec) and stored.precision > 15
-    if wide or (isinstance(stored, Int) and stored.bits > 64):
-        return place.cast(pl.String).cast(pl.Float64)
-    return place.cast(pl.Float64)
 
 
 # ---- functions of the dialect

@@ -38,9 +38,9 @@ Form = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step into a struct (`field`), a map (`key`, or `entry` of a list) or a list (`item`)."""
+    """One step into a struct (`field`), a map (`entry`) or a list (`item`)."""
 
-    kind: Literal["field", "key", "entry", "item"]
+    kind: Literal["field", "entry", "item"]
     at: str | int
 
 
@@ -156,8 +156,8 @@ def _descend(stored: Physical, path: Steps) -> tuple[tuple[Step, ...], Physical 
             case Record(fields) if isinstance(at, str) and at in dict(fields):
                 steps.append(Step("field", at))
                 stored = dict(fields)[at]
-            case MapOf(value, entries) if isinstance(at, str):
-                steps.append(Step("entry" if entries else "key", at))
+            case MapOf(value) if isinstance(at, str):
+                steps.append(Step("entry", at))
                 stored = value
             case ListOf(element) if isinstance(at, int):
                 steps.append(Step("item", at))

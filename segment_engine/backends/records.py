@@ -7,7 +7,7 @@ fault there shows as a difference.
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from math import isfinite, isnan
+from math import isnan
 from typing import Any
 
 from segment_engine.backends.physical import Float, Json
@@ -211,7 +211,7 @@ def _json(value: Any) -> Any:
     """A number of a document as JSON holds it: an integer of 64 bits, else a finite double."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return value
-    if isinstance(value, float | Decimal) and not isfinite(value):
+    if isinstance(value, Decimal) and not value.is_finite():
         return None
     if not isinstance(value, float) and -_INT64 <= value < _INT64 and value == int(value):
         return int(value)

@@ -25,7 +25,7 @@ from segment_engine.errors import RunError
 from segment_engine.expression.nodes import Call, Constant, Expr, fold
 from segment_engine.expression.resolve import AND, EQ, IN, NOT, OR
 from segment_engine.operators.row import Shape
-from segment_engine.values.isotime import DAY, DayPart, date_of
+from segment_engine.values.isotime import DayPart, date_of
 from segment_engine.values.patterns import Pattern
 from segment_engine.values.types import TEXT
 from segment_engine.values.zones import Zone
@@ -42,21 +42,8 @@ SHORT = 200
 
 def to_sql(bound: Expr) -> str:
     """The expression; it keeps a row when it is true."""
-    return _open(fold(bound, _emit))
-
-
-def _open(sql: str) -> str:
-    """Without brackets around the whole, if they pair with one another."""
-    if not (sql.startswith("(") and sql.endswith(")")):
-        return sql
-    depth = 0
-    for at, char in enumerate(sql):
-        if char in "'\"":
-            return sql
-        depth += (char == "(") - (char == ")")
-        if depth == 0:
-            return sql[1:-1] if at == len(sql) - 1 else sql
-    return sql
+    found: str = fold(bound, _emit)
+    return found
 
 
 def _emit(node: Expr, args: tuple[Any, ...]) -> Any:
@@ -218,21 +205,15 @@ def _type(physical: Physical) -> str:
             return "double" if bits == 64 else "float"
         case Dec(precision, scale):
             return f"decimal({precision}, {scale})"
-        case Stamp("us", zoned):
-            return "timestamptz" if zoned else "timestamp"
         case Stamp(unit, zoned):
-            return f"timestamptz_{unit}" if zoned and unit == "ns" else f"timestamp_{unit}"
+            return ("timestamptz" if zoned else "timestamp") + ("_ns" if unit == "ns" else "")
         case _:
             raise TypeError(f"no type name for {physical}")
 
 
-_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": DAY, "ns": DAY * 1_000}
-_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
-
-
 def _stamp(at: int, physical: Stamp) -> str:
-    day, rest = divmod(at, _PER_DAY[physical.unit])
-    digits = _DIGITS[physical.unit]
+    digits = 9 if physical.unit == "ns" else 6
+    day, rest = divmod(at, 86_400 * 10**digits)
     seconds, fraction = divmod(rest, 10**digits)
     time = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     tail = f".{fraction:0{digits}}" if fraction else ""
@@ -251,7 +232,7 @@ def reading(item: Reading) -> str:
             return _double(place, item.stored)
         case "instant":
             assert isinstance(item.stored, Stamp)
-            return time_sql.stamp_instant(place, item.stored.unit)  # type: ignore[arg-type]
+            return time_sql.stamp_instant(place, item.stored.unit)
         case "day":
             return time_sql.day_of_date(place)
         case _:
@@ -281,8 +262,6 @@ def _stepped(place: str, step: Step) -> str:
     match step.kind:
         case "field":
             return f"struct_extract({place}, {text_literal(str(step.at))})"
-        case "key":
-            return f"map_extract_value({place}, {text_literal(str(step.at))})"
         case "entry":
             key = text_literal(str(step.at))
             found = f"list_filter({place}, lambda entry: struct_extract(entry, 'key') = {key})"
@@ -293,9 +272,7 @@ def _stepped(place: str, step: Step) -> str:
 
 def _double(place: str, stored: Physical) -> str:
     """The nearest double; DuckDB rounds wide whole numbers twice, their text once."""
-    wide = (isinstance(stored, Int) and stored.bits > 64) or (
-        isinstance(stored, Dec) and stored.scale == 0 and stored.precision > NARROW_DIGITS
-    )
+    wide = isinstance(stored, Dec) and stored.scale == 0 and stored.precision > NARROW_DIGITS
     return f"cast(cast({place} as varchar) as double)" if wide else f"cast({place} as double)"
 
 

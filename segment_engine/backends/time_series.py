@@ -6,11 +6,12 @@ Zones go through the `tzdata` table: Polars' own conversion is wrong after 2037.
 from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from segment_engine.backends.physical import StampUnit
 from segment_engine.values.isotime import (
     DAY,
     EDGE,
@@ -23,8 +24,6 @@ from segment_engine.values.isotime import (
 from segment_engine.values.zones import zone
 
 Int64s = np.ndarray[Any, np.dtype[np.int64]]
-
-ISO_PARTS = pl.Struct({"day": pl.Int32, "instant": pl.Int64})
 
 
 def iso_parts(texts: pl.Series) -> pl.Series:
@@ -53,17 +52,13 @@ def as_day(value: date | int | None) -> int | None:
     return day_number(value) if isinstance(value, date) else None
 
 
-def stamp_instant(stamps: pl.Expr, unit: Literal["ms", "us", "ns"]) -> pl.Expr:
+def stamp_instant(stamps: pl.Expr, unit: StampUnit) -> pl.Expr:
     """Int64 instants of a Datetime of that unit, floored; null outside the years 1 to 9999."""
     raw = stamps.to_physical()
-    match unit:
-        case "us":
-            return within(raw, MIN_INSTANT, MAX_INSTANT)
-        case "ms":
-            return within(raw, MIN_INSTANT // 1000, MAX_INSTANT // 1000) * 1000
-        case "ns":
-            # DuckDB reads the outermost values as infinity.
-            return within(raw, 2 - 2**63, 2**63 - 2) // 1000
+    if unit == "us":
+        return within(raw, MIN_INSTANT, MAX_INSTANT)
+    # DuckDB reads the outermost values as infinity.
+    return within(raw, 2 - 2**63, 2**63 - 2) // 1000
 
 
 def day_of_date(days: pl.Expr) -> pl.Expr:

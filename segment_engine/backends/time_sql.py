@@ -8,8 +8,8 @@ from bisect import bisect_left
 from datetime import date
 from functools import lru_cache
 from itertools import pairwise
-from typing import Literal
 
+from segment_engine.backends.physical import StampUnit
 from segment_engine.values.isotime import (
     DATE_PATTERN,
     DATETIME_PATTERN,
@@ -23,8 +23,6 @@ from segment_engine.values.isotime import (
     day_number,
 )
 from segment_engine.values.zones import CYCLE, CYCLE_YEARS, zone
-
-StampUnit = Literal["s", "ms", "us", "ns"]
 
 # Zone rules reach at most to 2087; from 2100 on every zone repeats itself after 400 years.
 REPEAT_YEAR = 2100
@@ -62,11 +60,9 @@ def stamp_instant(x: str, unit: StampUnit) -> str:
     """
     if unit == "us":
         return in_years(f"epoch_us({x})")
-    if unit == "ns":
-        # Infinity is the two outermost values; the lowest int is one more on other engines.
-        floor = "CASE WHEN v > -9223372036854775807 THEN v // 1000 - (v % 1000 < 0)::BIGINT END"
-        return let(f"epoch_ns({x})", floor)
-    return in_years(f"epoch_us(TRY_CAST({x} AS TIMESTAMP))")
+    # Infinity is the two outermost values; the lowest int is one more on other engines.
+    floor = "CASE WHEN v > -9223372036854775807 THEN v // 1000 - (v % 1000 < 0)::BIGINT END"
+    return let(f"epoch_ns({x})", floor)
 
 
 def day_of_date(x: str) -> str:

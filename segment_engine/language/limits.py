@@ -48,7 +48,7 @@ class Limits:
         self._text, self._log = text, log
         self._levels: list[int] = []
         self._depth = self._signs = 0
-        self._outside = self._seen = 0
+        self._outside, self._seen = 0, 0
         self._values = self._chain = 0
         self.in_list = False
         self.deepest = 0

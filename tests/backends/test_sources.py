@@ -274,7 +274,7 @@ SPELLINGS: list[tuple[Any, Any, list[Any], tuple[str, ...]]] = [
     (pa.array(["{}"], pa.json_()), Json(), ["{}"], KINDS),
     (pa.nulls(2), Stamp(), [None, None], KINDS),
     (pa.array([[("k", 1), ("k", 2), ("l", None)], None], pa.map_(pa.string(), pa.int64())),
-     MapOf(Int(), entries=True), [{"k": 1, "l": None}, None], ("arrow", "polars", "parquet")),
+     MapOf(Int()), [{"k": 1, "l": None}, None], ("arrow", "polars", "parquet")),
     (pa.array([{"x": [{"d": date(2026, 1, 1)}]}]),
      Record((("x", ListOf(Record((("d", Day()),)))),)), [{"x": [{"d": date(2026, 1, 1)}]}], KINDS),
     (pa.array([[stamps("us", "UTC", 0)[0]]]), ListOf(Stamp()), [[EPOCH]], KINDS),

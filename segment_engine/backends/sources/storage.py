@@ -6,7 +6,7 @@ physical type it then has. Stamps become microseconds, unless they are nanosecon
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -25,13 +25,13 @@ from segment_engine.backends.physical import (
     Physical,
     Record,
     Stamp,
+    StampUnit,
     Text,
 )
 from segment_engine.backends.sql import identifier
 from segment_engine.values.types import Type
 
 T = TypeVar("T")
-Unit = Literal["us", "ns"]
 
 _WIDEST = 38
 _ALIKE = "which differ by case alone"
@@ -54,7 +54,8 @@ def arrow_stored(kind: Any, wanted: Type | None = None) -> tuple[Any, Physical]:
     if kind in _ARROW:
         return kind, _ARROW[kind]
     if is_a.is_timestamp(kind):
-        unit, zoned = "ns" if kind.unit == "ns" else "us", kind.tz is not None
+        unit: StampUnit = "ns" if kind.unit == "ns" else "us"
+        zoned = kind.tz is not None
         return pa.timestamp(unit, "UTC" if zoned else None), Stamp(unit, zoned)
     if is_a.is_decimal(kind) and 0 <= kind.scale <= kind.precision <= _WIDEST:
         return pa.decimal128(kind.precision, kind.scale), Dec(kind.precision, kind.scale)
@@ -111,7 +112,7 @@ def polars_stored(kind: pl.DataType, wanted: Type | None = None) -> tuple[pl.Dat
     if kind in _POLARS:
         return kind, _POLARS[kind]
     if isinstance(kind, pl.Datetime):
-        unit: Unit = "ns" if kind.time_unit == "ns" else "us"
+        unit: StampUnit = "ns" if kind.time_unit == "ns" else "us"
         zoned = kind.time_zone is not None
         return pl.Datetime(unit, "UTC" if zoned else None), Stamp(unit, zoned)
     if isinstance(kind, pl.Decimal) and (kind.precision or _WIDEST) <= _WIDEST:
@@ -125,7 +126,7 @@ def polars_stored(kind: pl.DataType, wanted: Type | None = None) -> tuple[pl.Dat
         inner, element = polars_stored(_dtype(kind.value))
         entries = pl.List(pl.Struct({"key": pl.String(), "value": inner}))
         keyed = kind.key == pl.String()
-        return _unless(element, (entries, MapOf(element, entries=True)), kind, keyed)
+        return _unless(element, (entries, MapOf(element)), kind, keyed)
     return kind, Other(str(kind))
 
 
@@ -190,7 +191,7 @@ def _arrow_map(kind: Any) -> tuple[Any, Physical]:
     value, element = arrow_stored(kind.item_type)
     # DuckDB raises on an Arrow map with a key twice, and reads the same as a list of structs.
     entries = pa.list_(pa.struct([("key", key), ("value", value)]))
-    return _unless(element, (entries, MapOf(element, entries=True)), kind, named == Text())
+    return _unless(element, (entries, MapOf(element)), kind, named == Text())
 
 
 def _sql_struct(kind: DuckDBPyType) -> tuple[str, Physical]:
@@ -210,7 +211,7 @@ def _sql_map(quoted: str, kind: DuckDBPyType) -> tuple[str, Physical]:
     (_, key), (_, value) = children
     stored, element = duckdb_stored(value)
     entries = f'try_cast(map_entries({quoted}) as STRUCT("key" VARCHAR, "value" {stored})[]'
-    physical = MapOf(element, entries=True)
+    physical = MapOf(element)
     return _unless(element, (f"{entries})", physical), str(kind), str(key) == "VARCHAR")
 
 
