@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 
 from segment_engine.errors import OutputError
@@ -28,13 +29,13 @@ else:
 
 @contextmanager
 def reported(place: str | Path, done: str = "written") -> Iterator[None]:
-    """Faults of the file system and of encoding become an OutputError that names the place."""
+    """Faults of the file system and of what writes become an OutputError that names the place."""
     try:
         yield
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise OutputError(f"{place} cannot be {done}: {reason[:1].lower()}{reason[1:]}") from None
-    except (pa.ArrowException, UnicodeError) as fault:
+    except (pa.ArrowException, pl.exceptions.PolarsError, UnicodeError) as fault:
         raise OutputError(f"{place} cannot be {done}: {fault}") from None
 
 

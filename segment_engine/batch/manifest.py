@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from segment_engine.backends.sources.files import stamped
 from segment_engine.errors import OutputError
 
 MANIFEST = "manifest.json"
@@ -85,11 +86,11 @@ def fingerprint_of(source: str) -> str | None:
     path = source.partition("::")[0]
     try:
         names = [path] if os.path.exists(path) else sorted(glob.glob(path, recursive=True))
-        stats = [os.stat(name) for name in names]
     except (OSError, ValueError):
         return None
-    told = [(name, one.st_size, one.st_mtime_ns) for name, one in zip(names, stats, strict=True)]
-    return blake2b(repr(told).encode(), digest_size=16).hexdigest() if told else None
+    if not names or not all(map(os.path.exists, names)):
+        return None
+    return blake2b(stamped(names).encode(), digest_size=16).hexdigest()
 
 
 def written(manifest: Manifest) -> bytes:

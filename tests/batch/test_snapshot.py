@@ -151,7 +151,7 @@ def test_files_that_nobody_needs_are_deleted(tmp_path: Path) -> None:
 )
 def test_another_folder_is_left_alone(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text('{"mine": 1}')
-    with pytest.raises(OutputError, match="is not empty and holds no snapshot"):
+    with pytest.raises(OutputError, match="which is of no snapshot; name a new folder"):
         Engine().materialize(RULES, rows(5), snapshot=tmp_path)
     assert (tmp_path / name).read_text() == '{"mine": 1}'
 
@@ -277,3 +277,10 @@ def test_a_run_may_be_killed_at_any_time(tmp_path: Path) -> None:
     named = (folder / "snapshot.json").read_text("utf-8")
     for name in set(os.listdir(folder)) - {"snapshot.lock", "snapshot.json"}:
         assert name in named, "what a dead run left is deleted by the next one"
+
+
+def test_a_column_that_has_no_ids_says_so() -> None:
+    table = pa.table({"id": pa.array([b"a", b"b"]), "totalOrders": [1.0, 2.0]})
+    for engine in ("snapshot", "duckdb", "polars", "records"):
+        with pytest.raises(RunError, match="the id column 'id' is .*; make it text or whole"):
+            Engine().rule("totalOrders = 1").members(table, engine=engine)

@@ -82,7 +82,7 @@ class TextSource(ArrowSource):
         self, describe: str, files: Sequence[TextFile], types: Types, wanted: Wanted
     ) -> None:
         self.in_json = isinstance(files[0], NdjsonFile)
-        self._fingerprint = _stamped(file.path for file in files)
+        self._fingerprint = stamped(file.path for file in files)
         names = _joined_columns(files, types)
         if not names:
             raise SourceError(f"{describe} is empty: it has neither a line nor a column")
@@ -109,7 +109,7 @@ class ParquetSource(DuckDBSource):
     """Parquet files, read lazily by DuckDB and, where it reads the same, by Polars itself."""
 
     def __init__(self, describe: str, paths: Sequence[str], types: Types, wanted: Wanted) -> None:
-        self._fingerprint = _stamped(paths)
+        self._fingerprint = stamped(paths)
         schema = _common_schema(paths)
         self._paths = list(paths)
         files = ", ".join(literal(glob.escape(path)) for path in paths)
@@ -147,7 +147,7 @@ class ParquetSource(DuckDBSource):
             if len(frame) < size:
                 break
             start += size
-        if _stamped(self._paths) != self._fingerprint:
+        if stamped(self._paths) != self._fingerprint:
             raise SourceError(f"{self.describe} was changed while it was read; run again")
 
     def fingerprint(self) -> str | None:
@@ -181,11 +181,11 @@ class DatabaseSource(DuckDBSource):
         if not os.path.isfile(path):
             raise SourceError(f"{path}: there is no such DuckDB file")
         self._path = path
-        stamped = _stamped([path, f"{path}.wal"])
+        stamp = stamped([path, f"{path}.wal"])
         with self._connected() as connection:
             self._table, is_view = _named_table(connection, path, table)
             # What a view reads may lie elsewhere.
-            self._fingerprint = None if is_view else stamped + self._table
+            self._fingerprint = None if is_view else stamp + self._table
             relation = connection.sql(f"from {self._table}")
             super().__init__(f"{path}::{table}", relation, types, wanted)
 
@@ -215,7 +215,7 @@ class DatabaseSource(DuckDBSource):
 _NO_CELL = pa.chunked_array([pa.array([], pa.string())])
 
 
-def _stamped(paths: Iterable[str]) -> str:
+def stamped(paths: Iterable[str]) -> str:
     """Names, sizes and times of change of files, as they are before anything is read."""
     told = []
     for path in paths:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from segment_engine.backends.physical import Other
 from segment_engine.backends.sources.opening import Source, open_source
 from segment_engine.errors import RunError
 
@@ -29,4 +30,6 @@ def open_for(
     if id_column is not None and id_column not in opened.columns:
         known = ", ".join(list(opened.columns)[:20]) or "none"
         raise RunError(f"there is no id column {id_column!r}; the columns are {known}")
+    if id_column is not None and isinstance(kind := opened.columns[id_column], Other):
+        raise RunError(f"the id column {id_column!r} is {kind}; make it text or whole numbers")
     return opened

@@ -44,15 +44,15 @@ class Asking:
         self._plan, self._values = plan, values
         self._predicates = list(plan.predicates)
         asked = list(map(values.kept, self._predicates))
-        self._of_one: dict[str, list[tuple[int, Expr]]] = {}
+        of_one: dict[str, list[tuple[int, Expr]]] = {}
         self._of_several: dict[int, tuple[list[str], Expr]] = {}
         for number, one in enumerate(asked):
             names = [*dict.fromkeys(n.column for n in walk(one) if isinstance(n, Reading))]
             if len(names) == 1:
-                self._of_one.setdefault(names[0], []).append((number, one))
+                of_one.setdefault(names[0], []).append((number, one))
             else:
                 self._of_several[number] = names, one
-        self._questions = {name: Questions(name, some) for name, some in self._of_one.items()}
+        self._questions = {name: Questions(name, some) for name, some in of_one.items()}
 
     def rows(self, tile: EncodedTile, lists: Sequence[Words], on_disk: bool) -> NDArray[Any]:
         """The bits of each root, a row each; see `machine.run`."""
@@ -69,9 +69,10 @@ class Asking:
             by = self._by_value if encoded.kind == "plain" else self._by_code
             yield from by(tile, asked, questions, encoded)
         for number, (names, one) in self._of_several.items():
-            yield number, asked.input(self._kept(tile, number, partial(self._read, names, one)))
+            make = partial(self._of_row, tile, names, one)
+            yield number, asked.input(self._kept(tile, number, make))
 
-    def _read(self, names: Sequence[str], predicate: Expr, tile: EncodedTile) -> Words:
+    def _of_row(self, tile: EncodedTile, names: Sequence[str], predicate: Expr) -> Words:
         values = {n: tile.encoded(self._values.expressions[n]).values() for n in names}
         frame = pl.DataFrame(values)
         return words_of(frame.select(to_polars(predicate)).to_series(), len(frame))
@@ -80,7 +81,7 @@ class Asking:
         self, tile: EncodedTile, asked: "_Asked", questions: Questions, encoded: Encoded
     ) -> Iterator[tuple[int, Signed]]:
         for number, predicate in questions.predicates.items():
-            make = partial(_asked_of, encoded, questions.name, predicate)
+            make = partial(_of_value, encoded, questions.name, predicate)
             yield number, asked.input(self._kept(tile, number, make))
 
     def _by_code(
@@ -90,7 +91,7 @@ class Asking:
         everyone = [(0, len(encoded.distinct))]
         for number, spans, missing in questions.spans(encoded.distinct):
             if len(spans) > MOST_SPANS:
-                make = partial(_looked_up, encoded, spans, missing)
+                make = partial(_of_code, encoded, spans, missing)
                 yield number, asked.input(self._kept(tile, number, make))
                 continue
             node = signed(spans, encoded, rows, asked.graph)
@@ -99,21 +100,21 @@ class Asking:
                 node = asked.graph.any_of((node, negated(there)))
             yield number, node
 
-    def _kept(self, tile: EncodedTile, number: int, make: Callable[[EncodedTile], Words]) -> Words:
+    def _kept(self, tile: EncodedTile, number: int, make: Callable[[], Words]) -> Words:
         predicate = self._predicates[number]
         words = tile.kept(predicate)
         if words is None:
-            words = make(tile)
+            words = make()
             tile.keep(predicate, words)
         return words
 
 
-def _asked_of(encoded: Encoded, name: str, predicate: Expr, _: EncodedTile) -> Words:
+def _of_value(encoded: Encoded, name: str, predicate: Expr) -> Words:
     found = pl.DataFrame({name: encoded.distinct}).select(to_polars(predicate)).to_series()
     return words_of(found, encoded.size)
 
 
-def _looked_up(encoded: Encoded, spans: Spans, missing: bool, _: EncodedTile) -> Words:
+def _of_code(encoded: Encoded, spans: Spans, missing: bool) -> Words:
     truths = np.zeros(len(encoded.distinct) + 1, np.bool_)
     truths[0] = missing
     for low, high in spans:

@@ -10,7 +10,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from segment_engine import __version__
 from segment_engine.batch.bitmaps import Words
-from segment_engine.batch.files import take
+from segment_engine.batch.files import reported, take
 from segment_engine.batch.snapshot.encoding import Encoded, Kind, Rows
 from segment_engine.errors import OutputError
 from segment_engine.values.zones import tzdata_version
@@ -30,7 +31,7 @@ LIST, LOCK = "snapshot.json", "snapshot.lock"
 OURS = re.compile(r"segment-[0-9a-f]{16}\.(?:bits|arrow|json)")
 FORMAT, VERSION = "segment-engine snapshot", 1
 MADE_BY = {
-    "version": str(VERSION),
+    "segment-engine": f"{__version__}, format {VERSION}",
     "polars": pl.__version__,
     "duckdb": duckdb.__version__,
     "tzdata": tzdata_version(),
@@ -92,23 +93,26 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[State]:
         """What is there; OutputError where the folder is another's, or cannot be written."""
-        with _reported(self._path):
+        with self._reported():
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._check()
             lock = open(self._path / LOCK, "wb")  # noqa: SIM115 - closed below
         with lock:
-            with _reported(self._path):
+            with self._reported():
                 take(lock.fileno(), wait=True)
             state = self._state()
             self._sizes = state.sizes
             yield state
 
+    def _reported(self) -> AbstractContextManager[None]:
+        return reported(f"the snapshot in {self._path}")
+
     def _check(self) -> None:
         others = (set(os.listdir(self._path)) - {LOCK, LIST}) - self._ours()
         if others or not self._is_ours():
             raise OutputError(
-                f"{self._path} is not empty and holds no snapshot, or more than one "
-                f"({min(others, default=LIST)}); name a new folder"
+                f"{self._path} holds {min(others, default=LIST)!r}, which is of no snapshot; "
+                "name a new folder"
             )
 
     def _ours(self) -> set[str]:
@@ -150,7 +154,7 @@ class Store:
             for value in segment.values.values():
                 used |= {f"{value.file}.bits", f"{value.file}.arrow"}
         state.sizes = {name: size for name, size in self._sizes.items() if name in used}
-        with _reported(self._path):
+        with self._reported():
             fresh = self._path / f"segment-{secrets.token_hex(8)}.json"
             with open(fresh, "w", encoding="utf-8") as file:
                 json.dump({"format": FORMAT, **asdict(state)}, file)
@@ -235,7 +239,7 @@ class Store:
         return found.cast(getattr(pl, wide)) if wide else found
 
     def _write(self, name: str, write: Any) -> None:
-        with _reported(self._path), open(self._path / name, "xb", opener=_private) as file:
+        with self._reported(), open(self._path / name, "xb", opener=_private) as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -244,14 +248,3 @@ class Store:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-@contextmanager
-def _reported(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as fault:
-        reason = fault.strerror or str(fault)
-        raise OutputError(f"the snapshot in {path} cannot be written: {reason}") from None
-    except (pl.exceptions.PolarsError, pa.ArrowException) as fault:
-        raise OutputError(f"the snapshot in {path} cannot be written: {fault}") from None
