@@ -282,5 +282,5 @@ def test_a_run_may_be_killed_at_any_time(tmp_path: Path) -> None:
 def test_a_column_that_has_no_ids_says_so() -> None:
     table = pa.table({"id": pa.array([b"a", b"b"]), "totalOrders": [1.0, 2.0]})
     for engine in ("snapshot", "duckdb", "polars", "records"):
-        with pytest.raises(RunError, match="the id column 'id' is .*; make it text or whole"):
+        with pytest.raises(RunError, match=r"the id column 'id' is .*; make it text or whole"):
             Engine().rule("totalOrders = 1").members(table, engine=engine)
