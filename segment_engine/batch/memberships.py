@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from segment_engine.batch.basis import Basis
 from segment_engine.batch.bitmaps import Bitmap
 from segment_engine.display.shown import Shown
 from segment_engine.display.words import Block, Table, Words, said
@@ -38,8 +39,11 @@ class Memberships(Shown):
         audiences: Mapping[str, Bitmap],
         failed: Mapping[str, SegmentError],
         predicates: Iterable[Predicate] = (),
+        basis: Basis | None = None,
+        moves: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:
         """Made by `Engine.materialize`. `ids` are by ordinal, null for one that nobody has now."""
+        self._basis, self._moves = basis, moves
         self._ids, self._audiences = ids, dict(audiences)
         self._failed = MappingProxyType(dict(failed))
         self._predicates = tuple(predicates)
@@ -63,6 +67,19 @@ class Memberships(Shown):
     def predicates(self) -> tuple[Predicate, ...]:
         """The distinct conditions, where the run was asked to count them."""
         return self._predicates
+
+    @property
+    def basis(self) -> Basis | None:
+        """What the run was computed from; None where no snapshot was asked."""
+        return self._basis
+
+    @property
+    def moves(self) -> Mapping[str, tuple[int, int]] | None:
+        """How many entered and left an audience since the run before, where that was all to ask.
+
+        None where all consumers were asked, as they are where not much is known.
+        """
+        return self._moves
 
     def counts(self) -> dict[str, int]:
         """The number of members of each audience that was computed."""
@@ -107,6 +124,8 @@ class Memberships(Shown):
             {key: self._audiences[key] for key in order if key in self._audiences},
             {key: self._failed[key] for key in order if key in self._failed},
             self._predicates,
+            self._basis,
+            self._moves,
         )
 
     def to_arrow(self) -> pa.Table:

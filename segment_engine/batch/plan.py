@@ -38,7 +38,7 @@ class Plan:
 
     `predicates` are bound expressions without logic, in the order of the program's inputs, with
     `lists` behind them; `roots` are the audiences that can be computed, in order, and `failed`
-    the others.
+    the others. `bound` has the conditions as they are at the plan's instant.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Plan:
         self._clock, self._columns = clock, columns
         self._graph = Graph()
         self._conditions: dict[Condition, Signed | SegmentError] = {}
+        self.bound: dict[Condition, Expr] = {}
         self.predicates: dict[Expr, Signed] = {}
         self.failed = dict(failed)
         self.lists = {key: self._graph.input() for key in lists}
@@ -122,27 +123,17 @@ class Plan:
         self.failed[key] = RuleError((fault,), self._rules[key].source)
 
     def _root(self, rule: "Rule") -> Signed:
-        return self._joined(rule.logic, lambda part: self._leaf(part, rule))
+        return joined(self._graph, rule.logic, lambda part: self._leaf(part, rule))
 
     def _leaf(self, part: Condition | str, rule: "Rule") -> Signed:
         return self._known[part] if isinstance(part, str) else self._condition(part, rule)
-
-    def _joined(self, logic: Iterable[Any], leaf: Callable[[Any], Signed]) -> Signed:
-        parts: list[Signed] = []
-        for part in logic:
-            if isinstance(part, tuple):
-                op, count = part
-                first = len(parts) - count
-                parts[first:] = [JOINS[op](self._graph, parts[first:])]
-            else:
-                parts.append(leaf(part))
-        return parts[0]
 
     def _condition(self, condition: Condition, rule: "Rule") -> Signed:
         found = self._conditions.get(condition)
         if found is None:
             try:
-                found = self._joined(postfix(self._bound(condition, rule)), self._predicate)
+                self.bound[condition] = self._bound(condition, rule)
+                found = joined(self._graph, postfix(self.bound[condition]), self._predicate)
             except SegmentError as fault:
                 found = fault
             self._conditions[condition] = found
@@ -158,10 +149,28 @@ class Plan:
 
     def _predicate(self, node: Expr) -> Signed:
         if isinstance(node, Constant):
-            return TRUE if node.value else FALSE
+            return truth_of(node)
         if isinstance(node, Call) and isinstance(node.args[0], Member):
             found: Signed = node.args[0].condition
             return found
         if node not in self.predicates:
             self.predicates[node] = self._graph.input()
         return self.predicates[node]
+
+
+def joined(graph: Graph, logic: Iterable[Any], leaf: Callable[[Any], Signed]) -> Signed:
+    """The node of logic in postfix, of which `leaf` gives the nodes of the parts."""
+    parts: list[Signed] = []
+    for part in logic:
+        if isinstance(part, tuple):
+            op, count = part
+            first = len(parts) - count
+            parts[first:] = [JOINS[op](graph, parts[first:])]
+        else:
+            parts.append(leaf(part))
+    return parts[0]
+
+
+def truth_of(node: Constant) -> Signed:
+    """The node of a constant."""
+    return TRUE if node.value else FALSE

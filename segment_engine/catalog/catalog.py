@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +25,7 @@ from segment_engine.parts import part
 from segment_engine.rule import AsOf, Rule
 
 if TYPE_CHECKING:
+    from segment_engine.batch.generations import Generation
     from segment_engine.batch.memberships import Memberships
     from segment_engine.batch.planned import RunPlan
 
@@ -181,6 +182,8 @@ class Catalog:
         only: Iterable[str] | None = None,
         progress: Callable[[int, int], None] | None = None,
         snapshot: str | Path | None = None,
+        since: "Memberships | Generation | None" = None,
+        changed: Collection[Any] | str | None = None,
         count_predicates: bool = False,
     ) -> "Memberships":
         """The members of all audiences at one instant, as `Engine.materialize`.
@@ -198,6 +201,8 @@ class Catalog:
             id_column=id_column or self.id_column,
             progress=progress,
             snapshot=snapshot,
+            since=since,
+            changed=changed,
             count_predicates=count_predicates,
             **self._asked(wanted),
         )
