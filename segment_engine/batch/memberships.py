@@ -41,9 +41,10 @@ class Memberships(Shown):
         predicates: Iterable[Predicate] = (),
         basis: Basis | None = None,
         moves: Mapping[str, tuple[int, int]] | None = None,
+        asked: int | None = None,
     ) -> None:
         """Made by `Engine.materialize`. `ids` are by ordinal, null for one that nobody has now."""
-        self._basis, self._moves = basis, moves
+        self._basis, self._moves, self._asked = basis, moves, asked
         self._ids, self._audiences = ids, dict(audiences)
         self._failed = MappingProxyType(dict(failed))
         self._predicates = tuple(predicates)
@@ -75,11 +76,16 @@ class Memberships(Shown):
 
     @property
     def moves(self) -> Mapping[str, tuple[int, int]] | None:
-        """How many entered and left an audience since the run before, where that was all to ask.
+        """How many entered and left an audience since the run before, where only they were asked.
 
-        None where all consumers were asked, as they are where not much is known.
+        None where all consumers were asked, as they are where too little is known.
         """
         return self._moves
+
+    @property
+    def asked(self) -> int:
+        """How many consumers were asked: all, or those who may have moved since the run before."""
+        return self.consumers if self._asked is None else self._asked
 
     def counts(self) -> dict[str, int]:
         """The number of members of each audience that was computed."""
@@ -126,6 +132,7 @@ class Memberships(Shown):
             self._predicates,
             self._basis,
             self._moves,
+            self._asked,
         )
 
     def to_arrow(self) -> pa.Table:

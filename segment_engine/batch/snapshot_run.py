@@ -279,6 +279,7 @@ class SnapshotRun:
             made.predicates(counted),
             basis,
             dict(zip(patch.keys, moves, strict=False)),
+            len(patch.flips.layout.slots),
         )
 
 
