@@ -38,7 +38,9 @@ class Matcher:
         self._failed = MappingProxyType(plan.failed)
         graph = Graph()
         inputs = [graph.input() for _ in (*plan.predicates, *lists)]
-        layout = _Layout(graph, plan.onto(graph, inputs))
+        roots = dict(zip(plan.roots, plan.onto(graph, inputs), strict=True))
+        keys = [key for key in (*asked.rules, *lists) if key in roots]
+        layout = _Layout(graph, [roots[key] for key in keys])
         bits = list(map(layout.bits, inputs))
         self._falling = _by_subject(dict(zip(plan.predicates, bits, strict=False)))
         if lists:
@@ -46,7 +48,7 @@ class Matcher:
             self._falling.append(_Lists(lists, of_lists, id_column))
         self._levels, self._turned = layout.levels(), layout.turned
         self._bytes, self._first = layout.size // 8, layout.first // 8
-        self._count, self._keys = len(plan.roots), _by_octets(list(plan.roots))
+        self._count, self._keys = len(keys), _by_octets(keys)
 
     @property
     def failed(self) -> Mapping[str, SegmentError]:
@@ -54,7 +56,7 @@ class Matcher:
         return self._failed
 
     def __call__(self, consumer: Mapping[str, Any]) -> list[str]:
-        """The keys of the audiences that a consumer is in, in the order of the rules.
+        """The keys of the audiences that a consumer is in: rules in their order, then lists.
 
         The consumer is a mapping of source columns to plain values, as for `Rule.matches`.
         """

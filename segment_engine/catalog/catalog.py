@@ -25,6 +25,7 @@ from segment_engine.parts import part
 from segment_engine.rule import AsOf, Rule
 
 if TYPE_CHECKING:
+    from segment_engine.batch.matcher import Matcher
     from segment_engine.batch.memberships import Memberships
     from segment_engine.batch.planned import RunPlan
 
@@ -209,6 +210,16 @@ class Catalog:
             self.engine, source=source, as_of=as_of, **self._asked(set(self.audiences))
         )
         return found
+
+    def matcher(self, *, as_of: AsOf = None, id_column: str | None = None) -> "Matcher":
+        """All audiences as a function of one consumer, as `Engine.matcher`."""
+        made: Matcher = part("matcher").matcher(
+            self.engine,
+            as_of=as_of,
+            id_column=id_column or self.id_column,
+            **self._asked(set(self.audiences)),
+        )
+        return made
 
     def _asked(self, wanted: set[str]) -> dict[str, Any]:
         if unsettled := [finding for part_ in self._parts for finding in part_.unsettled]:
