@@ -19,6 +19,7 @@ from segment_engine.values.moments import Clock
 
 if TYPE_CHECKING:
     from segment_engine.batch.generations import Generation
+    from segment_engine.batch.matcher import Matcher
     from segment_engine.batch.memberships import Memberships
     from segment_engine.batch.planned import RunPlan
 
@@ -155,6 +156,25 @@ class Engine:
             since=since,
             changed=changed,
             count_predicates=count_predicates,
+        )
+
+    def matcher(
+        self,
+        rules: "Mapping[str, RuleSource | Rule]",
+        *,
+        as_of: AsOf = None,
+        id_column: str = "id",
+        lists: Mapping[str, Collection[Any]] | None = None,
+    ) -> "Matcher":
+        """A function from one consumer to the keys of all audiences that it is in.
+
+        Prepared once for many consumers, at one instant; each distinct condition is asked once a
+        consumer. It says what `Rule.matches` says of each rule. References, `lists` and `.failed`
+        are those of `materialize`; with lists a consumer has its id under `id_column`, and
+        RunError is raised for an id of another type than a list has.
+        """
+        return part("matcher").matcher(  # type: ignore[no-any-return]
+            self, rules, as_of=as_of, id_column=id_column, lists=lists or {}
         )
 
     def plan(

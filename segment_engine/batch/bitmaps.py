@@ -185,7 +185,7 @@ def positions(words: Words) -> Ordinals:
     """The numbers of the bits that are set, ascending."""
     octets = words.view(np.uint8)
     used = np.flatnonzero(octets)
-    bits = np.flatnonzero(np.unpackbits(octets[used], bitorder="little"))
+    bits = np.flatnonzero(np.unpackbits(octets[used], bitorder="little").view(np.bool_))
     found: Ordinals = (used[bits >> 3] * 8 + (bits & 7)).astype(np.uint32)
     return found
 

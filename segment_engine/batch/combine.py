@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from segment_engine.backends.sources import Source
 from segment_engine.errors import RunError
 from segment_engine.expression.nodes import Call, Constant, Expr, fold
 from segment_engine.expression.references import references
@@ -16,6 +15,7 @@ from segment_engine.expression.resolve import AND, IN_AUDIENCE, NOT, TRUE, make
 from segment_engine.values.moments import Clock
 
 if TYPE_CHECKING:
+    from segment_engine.backends.sources import Source
     from segment_engine.rule import Rule
 
 Ids = frozenset[Any]
@@ -26,7 +26,7 @@ Part = Ids | Expr
 class Combiner:
     """One source at one instant on one engine: the members of rules, references and all."""
 
-    def __init__(self, run: Any, clock: Clock, source: Source, id_column: str) -> None:
+    def __init__(self, run: Any, clock: Clock, source: "Source", id_column: str) -> None:
         self._run, self._clock, self._source, self._id = run, clock, source, id_column
         self._everybody: Ids | None = None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segment_engine.backends.sources import open_for
-from segment_engine.batch.asked import Asked
+from segment_engine.batch.asked import asked_of
 from segment_engine.batch.combine import Combiner
 from segment_engine.batch.generations import Generation
 from segment_engine.batch.memberships import Memberships
@@ -68,7 +68,7 @@ def materialize(
         lacking = "counts no predicates" if snapshot is None else "asks no snapshot"
         raise RunError(f"engine {engine_name!r} {lacking}; leave one of the two away")
     keeping = _keeping(snapshot, since, changed)
-    asked = _asked(engine, rules, lists, failed, aliases)
+    asked = asked_of(engine, rules, lists, failed, aliases)
     clock = engine.clock(as_of)
     more = [changed] if isinstance(changed, str) else []
     opened = open_for(engine, list(asked.rules.values()), source, id_column, more)
@@ -108,36 +108,5 @@ def plan(
     aliases: Mapping[str, str] | None = None,
 ) -> RunPlan:
     """As `Engine.plan`; `failed` and `aliases` as in `materialize`."""
-    asked = _asked(engine, rules, lists, failed, aliases)
+    asked = asked_of(engine, rules, lists, failed, aliases)
     return planned(engine, asked, engine.clock(as_of), source)
-
-
-def _asked(
-    engine: "Engine",
-    rules: Mapping[str, Any],
-    lists: Mapping[str, Collection[Any]],
-    failed: Mapping[str, SegmentError] | None,
-    aliases: Mapping[str, str] | None,
-) -> Asked:
-    for given, wanted in ((rules, "rule"), (lists, "ids")):
-        if not isinstance(given, Mapping):
-            raise RunError(
-                f"audiences are a mapping of key to {wanted}, not {type(given).__name__}"
-            )
-    if twice := rules.keys() & lists.keys():
-        raise RunError(f"audience {min(twice)!r} is given as a rule and as a list")
-    checked, broken = _checked(engine, rules)
-    return Asked(checked, lists, broken | dict(failed or {}), aliases or {})
-
-
-def _checked(
-    engine: "Engine", rules: Mapping[str, Any]
-) -> tuple[dict[str, "Rule"], dict[str, SegmentError]]:
-    checked: dict[str, Rule] = {}
-    failed: dict[str, SegmentError] = {}
-    for key, given in rules.items():
-        try:
-            checked[key] = engine.rule(given)
-        except SegmentError as fault:
-            failed[key] = fault
-    return checked, failed

@@ -8,7 +8,7 @@ from segment_engine.backends.reading import Columns, Member
 from segment_engine.batch.graph import FALSE, TRUE, Graph, Program, Signed, compiled, negated
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.errors import RuleError, SegmentError
-from segment_engine.expression.logic import Condition, postfix
+from segment_engine.expression.logic import Condition, Joint, postfix
 from segment_engine.expression.nodes import Call, Constant, Expr
 from segment_engine.expression.references import Failures, dependency_order, references
 from segment_engine.expression.resolve import AND, NOT, OR, resolve
@@ -56,7 +56,7 @@ class Plan:
         self._clock, self._columns = clock, columns
         self._graph = Graph()
         self._conditions: dict[Condition, Signed | SegmentError] = {}
-        self.bound: dict[Condition, Expr] = {}
+        self.bound: dict[Condition, list[Expr | Joint]] = {}
         self.predicates: dict[Expr, Signed] = {}
         self.failed = dict(failed)
         self.lists = {key: self._graph.input() for key in lists}
@@ -132,8 +132,8 @@ class Plan:
         found = self._conditions.get(condition)
         if found is None:
             try:
-                self.bound[condition] = self._bound(condition, rule)
-                found = joined(self._graph, postfix(self.bound[condition]), self._predicate)
+                self.bound[condition] = self._parts(condition, rule)
+                found = joined(self._graph, self.bound[condition], self._predicate)
             except SegmentError as fault:
                 found = fault
             self._conditions[condition] = found
@@ -143,9 +143,13 @@ class Plan:
             raise found
         return found
 
-    def _bound(self, condition: Condition, rule: "Rule") -> Expr:
-        resolved = resolve(condition.expression, self._clock, rule.engine.derived)
-        return bind_plain(resolved, self._columns, self._known)
+    def _parts(self, condition: Condition, rule: "Rule") -> list[Expr | Joint]:
+        """The predicates of a condition, and behind them what joins them."""
+        bound = bind_plain(self._resolved(condition, rule), self._columns, self._known)
+        return postfix(bound)
+
+    def _resolved(self, condition: Condition, rule: "Rule") -> Expr:
+        return resolve(condition.expression, self._clock, rule.engine.derived)
 
     def _predicate(self, node: Expr) -> Signed:
         if isinstance(node, Constant):

@@ -13,7 +13,7 @@ from segment_engine.batch.bitmaps import TILE, Bitmap, PatchedTile
 from segment_engine.batch.graph import Graph, Signed, negated
 from segment_engine.batch.plan import Plan, joined, truth_of
 from segment_engine.batch.snapshot.some import Layout
-from segment_engine.expression.logic import postfix
+from segment_engine.expression.logic import Joint
 from segment_engine.expression.nodes import Call, Constant, Expr
 
 Rows = NDArray[np.uint64]
@@ -42,8 +42,8 @@ class Moved:
         given = dict(zip(self.predicates.values(), inputs, strict=False))
         return self._graph.onto(graph, given, [self._root])
 
-    def _joined(self, bound: Expr) -> Signed:
-        return joined(self._graph, postfix(bound), self._leaf)
+    def _joined(self, bound: Sequence[Expr | Joint]) -> Signed:
+        return joined(self._graph, bound, self._leaf)
 
     def _leaf(self, node: Expr) -> Signed:
         if isinstance(node, Constant):
