@@ -45,7 +45,23 @@ class Graph:
                 return FALSE
         if len(wanted) < 2:
             return wanted.pop() if wanted else TRUE
-        key = tuple(sorted(wanted))
+        return self._node(tuple(sorted(wanted)))
+
+    def both(self, one: Signed, other: Signed) -> Signed:
+        """As `all_of` the two, in a fraction of the time."""
+        if one > other:
+            one, other = other, one
+        if one in (TRUE, other):
+            return other
+        if one == FALSE or one ^ 1 == other:
+            return FALSE
+        return self._node((one, other))
+
+    def either(self, one: Signed, other: Signed) -> Signed:
+        """As `any_of` the two."""
+        return self.both(one ^ 1, other ^ 1) ^ 1
+
+    def _node(self, key: tuple[Signed, ...]) -> Signed:
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = len(self.arguments)
