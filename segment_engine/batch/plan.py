@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segment_engine.backends.bind import bind_plain
 from segment_engine.backends.physical import Physical
-from segment_engine.backends.reading import Columns, Member
+from segment_engine.backends.reading import Columns
 from segment_engine.batch.graph import FALSE, TRUE, Graph, Program, Signed, compiled, negated
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.errors import RuleError, SegmentError
 from segment_engine.expression.logic import Condition, postfix
-from segment_engine.expression.nodes import Call, Constant, Expr, walk
+from segment_engine.expression.nodes import Constant, Expr
 from segment_engine.expression.references import Failures, dependency_order, references
 from segment_engine.expression.resolve import AND, NOT, OR, resolve, uses_clock
 from segment_engine.expression.spelling import spell
@@ -177,18 +177,14 @@ class Plan:
         if kept and kept.setting is self._setting and kept.clock in (None, self._clock):
             return kept.bound
         resolved = resolve(condition.expression, self._clock, rule.engine.derived)
-        bound = bind_plain(resolved, self._columns, self._known)
-        if not any(isinstance(node, Member) for node in walk(bound)):
-            clock = self._clock if uses_clock(condition.expression, rule.engine.derived) else None
-            condition.kept = _Kept(self._setting, clock, bound)
+        bound = bind_plain(resolved, self._columns, {})
+        clock = self._clock if uses_clock(condition.expression, rule.engine.derived) else None
+        condition.kept = _Kept(self._setting, clock, bound)
         return bound
 
     def _predicate(self, node: Expr) -> Signed:
         if isinstance(node, Constant):
             return TRUE if node.value else FALSE
-        if isinstance(node, Call) and isinstance(node.args[0], Member):
-            found: Signed = node.args[0].condition
-            return found
         if node not in self.predicates:
             self.predicates[node] = self._graph.input()
         return self.predicates[node]
