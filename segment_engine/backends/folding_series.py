@@ -15,6 +15,8 @@ _NEWER_CAPITALS: Final = (
 
 def fold_series(s: pl.Series) -> pl.Series:
     """Returns the String series `s` folded as `fold` does; nulls, length and name stay."""
+    if (s.str.len_bytes() == s.str.len_chars()).all():
+        return s.str.to_lowercase()  # All of ASCII, as nearly all texts are.
     # Lowercasing a capital sigma depends on its neighbours, so both sigmas are settled before it.
     lowered = s.str.replace_many(["İ", "Σ", "ς"], ["i", "σ", "σ"]).str.to_lowercase()
     newer = s.str.contains(_NEWER_CAPITALS).fill_null(False)

@@ -38,4 +38,4 @@ def extract_many(series: pl.Series, wanted: Sequence[tuple[json_sql.Path, str]])
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
     # Opening a database takes longer than reading ten thousand documents; a cursor takes nothing.
-    return duckdb.connect(config={"threads": 1})
+    return duckdb.connect()

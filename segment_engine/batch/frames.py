@@ -74,7 +74,9 @@ class Values:
     def _kept(self, node: Expr, args: tuple[Expr, ...]) -> Expr:
         if node in self._names:
             return Reading(self._names[node], (), (), Other("kept"), node.type)
-        return replace(node, args=args) if isinstance(node, Call) else node
+        if not isinstance(node, Call) or args == node.args:
+            return node
+        return replace(node, args=args)
 
     def added(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame with a column for each value; all paths into a document in one call."""

@@ -7,7 +7,7 @@ negated; "or" is the complement of an "and" of complements.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, TypeAlias
 
 Signed = int
 """A node's number times two, plus one where it is negated."""
@@ -45,7 +45,23 @@ class Graph:
                 return FALSE
         if len(wanted) < 2:
             return wanted.pop() if wanted else TRUE
-        key = tuple(sorted(wanted))
+        return self._node(tuple(sorted(wanted)))
+
+    def both(self, one: Signed, other: Signed) -> Signed:
+        """As `all_of` the two, in a fraction of the time."""
+        if one > other:
+            one, other = other, one
+        if one in (TRUE, other):
+            return other
+        if one == FALSE or one ^ 1 == other:
+            return FALSE
+        return self._node((one, other))
+
+    def either(self, one: Signed, other: Signed) -> Signed:
+        """As `any_of` the two."""
+        return self.both(one ^ 1, other ^ 1) ^ 1
+
+    def _node(self, key: tuple[Signed, ...]) -> Signed:
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = len(self.arguments)
@@ -79,13 +95,11 @@ class Graph:
         return [number for number in range(1, len(needed)) if needed[number]]
 
 
-class Step(NamedTuple):
-    """`registers[to] = registers[left] <does> registers[right]`; "not" and "copy" have no right."""
+Step: TypeAlias = tuple[Does, int, int, int]
+"""`registers[to] = registers[left] <does> registers[right]`, as (does, left, right, to).
 
-    does: Does
-    left: int
-    right: int
-    to: int
+"not" and "copy" have no right.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,24 +128,23 @@ class _Compiler:
         self._inputs = len(inputs)
         self._fixed = 1 + len(inputs)
         self._places = {0: 0} | {node >> 1: place for place, node in enumerate(inputs, 1)}
-        self._flipped: set[int] = set()
+        self._flipped = bytearray(len(graph.arguments))
         self._steps: list[Step] = []
         self._free: list[int] = []
         self._count = self._fixed + len(roots)
 
     def program(self) -> Program:
-        order = [node for node in self._graph.reached(self._roots) if self._graph.arguments[node]]
+        nodes, places, between = self._graph.arguments, self._places, self._count
+        order = [node for node in self._graph.reached(self._roots) if nodes[node]]
         own = {root >> 1: self._fixed + place for place, root in enumerate(self._roots)}
-        uses = Counter(one >> 1 for node in order for one in self._graph.arguments[node])
+        uses = Counter([one >> 1 for node in order for one in nodes[node]])
         for node in order:
-            arguments = self._graph.arguments[node]
-            self._places[node] = own[node] if node in own else self._register()
-            self._join(arguments, node)
-            for one in arguments:
+            places[node] = own[node] if node in own else self._register()
+            self._join(nodes[node], node)
+            for one in nodes[node]:
                 uses[one >> 1] -= 1
-                place = self._places[one >> 1]
-                if not uses[one >> 1] and place >= self._fixed + len(self._roots):
-                    self._free.append(place)
+                if not uses[one >> 1] and places[one >> 1] >= between:
+                    self._free.append(places[one >> 1])
         self._deliver()
         return Program(tuple(self._steps), self._inputs, len(self._roots), self._count)
 
@@ -146,7 +159,7 @@ class _Compiler:
         wanted: list[int] = []
         unwanted: list[int] = []
         for one in arguments:
-            kept = unwanted if bool(one & 1) is not (one >> 1 in self._flipped) else wanted
+            kept = unwanted if (one ^ self._flipped[one >> 1]) & 1 else wanted
             kept.append(self._places[one >> 1])
         to = self._places[node]
         if not unwanted:
@@ -154,16 +167,16 @@ class _Compiler:
             return
         self._chain("or", unwanted, to)
         if not wanted:
-            self._flipped.add(node)
+            self._flipped[node] = 1
             return
-        self._steps.append(Step("not", to if len(unwanted) > 1 else unwanted[0], 0, to))
+        self._steps.append(("not", to if len(unwanted) > 1 else unwanted[0], 0, to))
         for place in wanted:
-            self._steps.append(Step("and", to, place, to))
+            self._steps.append(("and", to, place, to))
 
     def _chain(self, does: Does, places: Sequence[int], to: int) -> None:
         left = places[0]
         for place in places[1:]:
-            self._steps.append(Step(does, left, place, to))
+            self._steps.append((does, left, place, to))
             left = to
 
     def _deliver(self) -> None:
@@ -171,10 +184,9 @@ class _Compiler:
         last: list[Step] = []
         for to, root in enumerate(self._roots, self._fixed):
             place = self._places[root >> 1]
-            flips = bool(root & 1) is not (root >> 1 in self._flipped)
+            flips = (root ^ self._flipped[root >> 1]) & 1
             if place == to:
-                last += [Step("xor", 0, to, to)] if flips else []
+                last += [("xor", 0, to, to)] if flips else []
             else:
-                step = Step("xor", 0, place, to) if flips else Step("copy", place, 0, to)
-                self._steps.append(step)
+                self._steps.append(("xor", 0, place, to) if flips else ("copy", place, 0, to))
         self._steps.extend(last)

@@ -1,20 +1,23 @@
 """The plan of a run: all audiences as one graph over distinct predicates, each asked once."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segment_engine.backends.bind import bind_plain
-from segment_engine.backends.reading import Columns, Member
+from segment_engine.backends.physical import Physical
+from segment_engine.backends.reading import Columns
 from segment_engine.batch.graph import FALSE, TRUE, Graph, Program, Signed, compiled, negated
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.errors import RuleError, SegmentError
 from segment_engine.expression.logic import Condition, Joint, postfix
-from segment_engine.expression.nodes import Call, Constant, Expr
+from segment_engine.expression.nodes import Constant, Expr
 from segment_engine.expression.references import Failures, dependency_order, references
-from segment_engine.expression.resolve import AND, NOT, OR, resolve
+from segment_engine.expression.resolve import AND, NOT, OR, resolve, uses_clock
 from segment_engine.expression.spelling import spell
 from segment_engine.operators.row import Operator
 from segment_engine.values.moments import Clock
+from segment_engine.values.zones import Zone
 
 if TYPE_CHECKING:
     from segment_engine.rule import Rule
@@ -31,6 +34,20 @@ class Shared(NamedTuple):
 
     root: Signed
     audiences: list[str]
+
+
+class _Kept(NamedTuple):
+    """A bound condition; `clock` is None where it is the same at every instant."""
+
+    setting: object
+    clock: Clock | None
+    bound: Expr
+
+
+@lru_cache(maxsize=8)
+def _setting(_zone: Zone, _columns: frozenset[tuple[str, Physical]] | None) -> object:
+    """One object for the same zone and columns, so that those are compared once a plan."""
+    return object()
 
 
 class Plan:
@@ -54,6 +71,8 @@ class Plan:
         """`counted`: the distinct conditions are roots, too, behind the audiences."""
         self._rules, self._aliases = rules, aliases
         self._clock, self._columns = clock, columns
+        stored = None if columns is None else frozenset(columns.items())
+        self._setting = _setting(clock.zone, stored)
         self._graph = Graph()
         self._conditions: dict[Condition, Signed | SegmentError] = {}
         self.bound: dict[Condition, list[Expr | Joint]] = {}
@@ -145,8 +164,17 @@ class Plan:
 
     def _parts(self, condition: Condition, rule: "Rule") -> list[Expr | Joint]:
         """The predicates of a condition, and behind them what joins them."""
-        bound = bind_plain(self._resolved(condition, rule), self._columns, self._known)
-        return postfix(bound)
+        return postfix(self._bound(condition, rule))
+
+    def _bound(self, condition: Condition, rule: "Rule") -> Expr:
+        """It was bound before where neither columns nor, if that matters, the clock are others."""
+        kept: _Kept | None = condition.kept
+        if kept and kept.setting is self._setting and kept.clock in (None, self._clock):
+            return kept.bound
+        bound = bind_plain(self._resolved(condition, rule), self._columns, {})
+        clock = self._clock if uses_clock(condition.expression, rule.engine.derived) else None
+        condition.kept = _Kept(self._setting, clock, bound)
+        return bound
 
     def _resolved(self, condition: Condition, rule: "Rule") -> Expr:
         return resolve(condition.expression, self._clock, rule.engine.derived)
@@ -154,9 +182,6 @@ class Plan:
     def _predicate(self, node: Expr) -> Signed:
         if isinstance(node, Constant):
             return truth_of(node)
-        if isinstance(node, Call) and isinstance(node.args[0], Member):
-            found: Signed = node.args[0].condition
-            return found
         if node not in self.predicates:
             self.predicates[node] = self._graph.input()
         return self.predicates[node]

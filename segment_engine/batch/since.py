@@ -8,26 +8,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from segment_engine.backends.reading import Member
 from segment_engine.batch.bitmaps import TILE, Bitmap, PatchedTile
 from segment_engine.batch.graph import Graph, Signed, negated
 from segment_engine.batch.plan import Plan, joined, truth_of
 from segment_engine.batch.snapshot.some import Layout
 from segment_engine.expression.logic import Joint
-from segment_engine.expression.nodes import Call, Constant, Expr
+from segment_engine.expression.nodes import Constant, Expr
 
 Rows = NDArray[np.uint64]
 
 
 class Moved:
-    """Whom time moves between the instants of two plans, as one root; see `asking.Asked`.
-
-    `known` is false where that cannot be told: where an audience stands within a condition.
-    """
+    """Whom time moves between the instants of two plans, as one root; see `asking.Asked`."""
 
     def __init__(self, before: Plan, after: Plan) -> None:
         self.predicates: dict[Expr, Signed] = {}
-        self.known = True
         self._graph = Graph()
         parts: list[Signed] = []
         for condition, old in before.bound.items():
@@ -48,8 +43,6 @@ class Moved:
     def _leaf(self, node: Expr) -> Signed:
         if isinstance(node, Constant):
             return truth_of(node)
-        if isinstance(node, Call) and isinstance(node.args[0], Member):
-            self.known = False
         if node not in self.predicates:
             self.predicates[node] = self._graph.input()
         return self.predicates[node]

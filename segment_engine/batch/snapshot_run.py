@@ -193,7 +193,7 @@ class SnapshotRun:
         )
         values, moved = Values(list(plan.predicates)), Moved(plan, self._plan)
         held = set(self._keys(self._values))
-        if not moved.known or not held.issuperset(self._keys(values)):
+        if not held.issuperset(self._keys(values)):
             return None
         slots = np.union1d(update.slots, self._moved(snapshot, moved))
         if len(slots) > most_changes(snapshot):

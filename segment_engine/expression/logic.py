@@ -1,7 +1,7 @@
 """A rule as logic over its conditions, each condition one object wherever it stands."""
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
 from segment_engine.expression.nodes import Call, Constant, Expr
@@ -10,12 +10,16 @@ from segment_engine.operators.row import Operator
 
 
 class Condition:
-    """A part of a rule without `and`, `or`, `not` and references; compared by identity."""
+    """A part of a rule without `and`, `or`, `not` and references; compared by identity.
 
-    __slots__ = ("__weakref__", "expression")
+    `kept` is what the last batch has made of it, for the next one.
+    """
+
+    __slots__ = ("__weakref__", "expression", "kept")
 
     def __init__(self, expression: Expr) -> None:
         self.expression = expression
+        self.kept: Any = None
 
 
 Joint: TypeAlias = tuple[Operator, int]

@@ -80,3 +80,12 @@ def test_equal_logic_is_one_node() -> None:
     assert graph.all_of([a, negated(a), c]) == FALSE
     assert graph.any_of([TRUE, c]) == TRUE
     assert graph.all_of([graph.all_of([a]), TRUE]) == a
+
+
+@given(st.lists(st.integers(0, 2 * INPUTS + 1), min_size=2, max_size=2))
+def test_two_are_joined_as_any_number_is(signed: list[Signed]) -> None:
+    graph = Graph()
+    for _ in range(INPUTS):
+        graph.input()
+    assert graph.both(*signed) == graph.all_of(signed)
+    assert graph.either(*signed) == graph.any_of(signed)

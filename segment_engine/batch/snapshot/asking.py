@@ -14,7 +14,7 @@ from segment_engine.batch import machine
 from segment_engine.batch.bitmaps import Words, packed
 from segment_engine.batch.frames import Values, words_of
 from segment_engine.batch.graph import Graph, Signed, compiled, negated
-from segment_engine.batch.snapshot.codes import MOST_SPANS, Questions, Spans, signed
+from segment_engine.batch.snapshot.codes import MOST_SPANS, Codes, Questions, Spans
 from segment_engine.batch.snapshot.encoding import Encoded
 from segment_engine.expression.nodes import Expr, walk
 
@@ -107,17 +107,14 @@ class Asking:
         self, tile: EncodedTile, asked: "_Tile", questions: Questions, encoded: Encoded
     ) -> Iterator[tuple[int, Signed]]:
         rows = [asked.input(row) for row in encoded.bits]
-        everyone = [(0, len(encoded.distinct))]
+        codes = Codes(encoded, rows, asked.graph)
         for number, spans, missing in questions.spans(encoded.distinct):
             if len(spans) > MOST_SPANS:
                 make = partial(_of_code, encoded, spans, missing)
                 yield number, asked.input(self._kept(tile, number, make))
                 continue
-            node = signed(spans, encoded, rows, asked.graph)
-            if missing:
-                there = signed(everyone, encoded, rows, asked.graph)
-                node = asked.graph.any_of((node, negated(there)))
-            yield number, node
+            node = codes.within(spans)
+            yield number, asked.graph.either(node, negated(codes.present())) if missing else node
 
     def _kept(self, tile: EncodedTile, number: int, make: Callable[[], Words]) -> Words:
         predicate = self._predicates[number]

@@ -1,6 +1,7 @@
 """Predicates about an encoded value: sets of codes, and those as logic over its bits."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from segment_engine.backends.polars_expr import constants, to_polars
 from segment_engine.backends.reading import Reading, Value
-from segment_engine.batch.graph import FALSE, Graph, Signed, negated
+from segment_engine.batch.graph import FALSE, TRUE, Graph, Signed, negated
 from segment_engine.batch.snapshot.encoding import Encoded
 from segment_engine.expression.nodes import Call, Expr
 from segment_engine.operators.row import Operator
@@ -20,6 +21,9 @@ Spans = list[tuple[int, int]]
 
 MOST_SPANS = 16
 """A predicate of more spans is asked consumer by consumer."""
+
+DIGIT = 5
+"""Bits of a code that are compared with a threshold's at once."""
 
 _EQ, _IN, _EXISTS = (operator(name) for name in ("eq", "in", "exists"))
 _SPANNING: dict[Operator, Callable[[list[int], list[int], int], Spans]] = {
@@ -86,33 +90,52 @@ class Questions:
             at = end
 
 
-def signed(spans: Spans, encoded: Encoded, rows: Sequence[Signed], graph: Graph) -> Signed:
-    """The consumers whose value is in one of the spans; `rows` are the nodes of the bits."""
-    above = _above_steps if encoded.kind == "steps" else _above
-    size = len(encoded.distinct)
-    parts = [
-        graph.all_of((above(low, size, rows, graph), negated(above(high, size, rows, graph))))
-        for low, high in spans
-    ]
-    return graph.any_of(parts) if len(parts) != 1 else parts[0]
+class Codes:
+    """The codes of one value in a graph: what was compared once is not built again."""
 
+    def __init__(self, encoded: Encoded, rows: Sequence[Signed], graph: Graph) -> None:
+        """`rows` are the nodes of the encoded bits."""
+        self._rows, self._graph = rows, graph
+        self._size = len(encoded.distinct)
+        self._above = cache(self._above_steps if encoded.kind == "steps" else self._above_slices)
+        self._greater = cache(self._greater_digit)
 
-def _above_steps(code: int, size: int, rows: Sequence[Signed], graph: Graph) -> Signed:
-    """The consumers with a greater code."""
-    if code == size:
-        return FALSE
-    everyone = rows[size - 1]
-    return graph.all_of((everyone, negated(rows[code - 1]))) if code else everyone
+    def within(self, spans: Spans) -> Signed:
+        """The consumers whose value is in one of the spans."""
+        parts = [
+            self._graph.both(self._above(low), negated(self._above(high))) for low, high in spans
+        ]
+        return self._graph.any_of(parts) if len(parts) != 1 else parts[0]
 
+    def present(self) -> Signed:
+        """The consumers that have a value."""
+        return self._above(0)
 
-def _above(code: int, size: int, rows: Sequence[Signed], graph: Graph) -> Signed:
-    if code == size:
-        return FALSE
-    found = FALSE
-    for place, row in enumerate(rows):
-        join = graph.all_of if code >> place & 1 else graph.any_of
-        found = join((row, found))
-    return found
+    def _above_steps(self, code: int) -> Signed:
+        """The consumers with a greater code."""
+        if code == self._size:
+            return FALSE
+        everyone = self._rows[self._size - 1]
+        return self._graph.both(everyone, negated(self._rows[code - 1])) if code else everyone
+
+    def _above_slices(self, code: int) -> Signed:
+        """Digit by digit, the lowest first: many codes have few digits between them."""
+        if code == self._size:
+            return FALSE
+        found = FALSE
+        for at in range(0, len(self._rows), DIGIT):
+            digit = code >> at & (1 << DIGIT) - 1
+            not_less = self._greater(digit - 1, at) if digit else TRUE
+            same_and_found = self._graph.both(not_less, found)
+            found = self._graph.either(self._greater(digit, at), same_and_found)
+        return found
+
+    def _greater_digit(self, digit: int, at: int) -> Signed:
+        found = FALSE
+        for place, row in enumerate(self._rows[at : at + DIGIT]):
+            join = self._graph.both if digit >> place & 1 else self._graph.either
+            found = join(row, found)
+        return found
 
 
 def _is_simple(predicate: Expr) -> TypeGuard[Call]:

@@ -98,6 +98,7 @@ class Store:
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
         self._sizes: dict[str, int] = {}
+        self._mapped: dict[str, Words] = {}
 
     @contextmanager
     def locked(self) -> Iterator[State]:
@@ -226,7 +227,9 @@ class Store:
             return None
         if not words:
             return np.empty(0, np.uint64)
-        return np.memmap(self._path / name, np.uint64, "r", 8 * words * row, (words,))
+        if name not in self._mapped:
+            self._mapped[name] = np.asarray(np.memmap(self._path / name, np.uint64, "r"))
+        return self._mapped[name][words * row : words * (row + 1)]
 
     def write_series(self, values: pl.Series, name: str = "") -> str:
         """Writes one column; the name of the file."""
