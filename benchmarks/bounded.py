@@ -73,7 +73,9 @@ def _consumers(folder: Path, count: int, text_ids: bool) -> None:
     identity = "'consumer-' || i as id" if text_ids else "i::bigint as id"
     with duckdb.connect() as connection:
         for number, at in enumerate(range(0, count, PART)):
-            rows = consumers.QUERY.replace("range({count})", f"range({at}, {min(at + PART, count)})")
+            rows = consumers.QUERY.replace(
+                "range({count})", f"range({at}, {min(at + PART, count)})"
+            )
             rows = rows.replace("i as id", identity)
             file = folder / f"{number:05}.parquet"
             connection.execute(f"copy ({rows}) to '{file}' (format parquet)")

@@ -17,7 +17,7 @@ from segment_engine.errors import OutputError, RunError
 
 
 def assigned(folder: Path, ids: list[Any], kind: pa.DataType | None = None) -> list[int]:
-    return Ordinals(folder).assign(pa.chunked_array([pa.array(ids, kind)])).tolist()
+    return list(Ordinals(folder).assign(pa.chunked_array([pa.array(ids, kind)])))
 
 
 def test_ids_keep_their_ordinals(tmp_path: Path) -> None:
