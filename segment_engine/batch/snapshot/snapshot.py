@@ -7,7 +7,6 @@ snapshot lacks; of what was read only the columns that did change are encoded an
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from io import BytesIO
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -97,9 +96,8 @@ class Snapshot:
         if not unchanged:
             # Columns that are not read now may have changed, too.
             state.columns = physical
-        fresh = list(self._segments(columns, values, unchanged, ids_kind))
-        check_ids(pa.chunked_array([ids for _, ids in fresh], ids_kind), self._id)
-        state.segments = [segment for segment, _ in fresh]
+        state.segments = list(self._segments(columns, values, unchanged, ids_kind))
+        check_ids(self.ids(ids_kind), self._id)
         self._store.publish(state)
 
     def tiles(self) -> Iterator[SnapshotTile]:
@@ -109,8 +107,8 @@ class Snapshot:
 
     def ids(self, kind: pa.DataType) -> pa.ChunkedArray:
         """The ids, in the order of the tiles."""
-        found = [self._store.series(segment.ids) for segment in self._state.segments]
-        return pa.chunked_array([as_ids(one, kind) for one in found], kind)
+        found = [self._store.ids(segment.ids) for segment in self._state.segments]
+        return pa.chunked_array([one.cast(kind) for one in found], kind)
 
     def settle(self) -> None:
         """Publishes what tiles have kept."""
@@ -129,7 +127,7 @@ class Snapshot:
 
     def _segments(
         self, columns: Sequence[str], values: Values, unchanged: bool, kind: pa.DataType
-    ) -> Iterator[tuple[Segment, Any]]:
+    ) -> Iterator[Segment]:
         held = iter(self._state.segments)
         for frame in self._source.frames(columns, TILE):
             before = next(held, Segment())
@@ -137,13 +135,14 @@ class Snapshot:
             if before.digests.get(self._id) != digests[self._id]:
                 before = Segment()
             made = Segment(len(frame), before.digests | digests if unchanged else digests)
+            there = self._store.whole(before.ids)
+            ids = as_ids(frame[self._id], kind)
+            made.ids = before.ids if there else self._store.write_ids(ids)
             self._encode(frame, before, made, values)
-            yield made, as_ids(frame[self._id], kind)
+            yield made
 
     def _encode(self, frame: pl.DataFrame, before: Segment, made: Segment, values: Values) -> None:
         """Takes over what was made of the same columns, and makes the rest."""
-        there = self._store.whole(before.ids)
-        made.ids = before.ids if there else self._store.write_series(frame[self._id])
         made.predicates = before.predicates
         asked = set(map(key_of, values.expressions.values()))
         for key, held in before.values.items():

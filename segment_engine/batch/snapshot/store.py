@@ -29,7 +29,7 @@ from segment_engine.values.zones import tzdata_version
 
 LIST, LOCK = "snapshot.json", "snapshot.lock"
 OURS = re.compile(r"segment-[0-9a-f]{16}\.(?:bits|arrow|json)")
-FORMAT, VERSION = "segment-engine snapshot", 1
+FORMAT, VERSION = "segment-engine snapshot", 2
 MADE_BY = {
     "segment-engine": f"{__version__}, format {VERSION}",
     "polars": pl.__version__,
@@ -221,11 +221,33 @@ class Store:
         # Arrow reads no whole numbers of 128 bits: they are texts, under the name of their type.
         wide = values.dtype in (pl.Int128, pl.UInt128)
         frame = pl.DataFrame({str(values.dtype): values.cast(pl.String)} if wide else {"": values})
-        self._write(name, lambda file: frame.write_ipc(file, compression="uncompressed"))
+        # What lies in one piece can be mapped as it is.
+        self._write(name, lambda file: frame.write_ipc(file, record_batch_size=max(1, len(frame))))
         return name
+
+    def write_ids(self, ids: Any) -> str:
+        """Writes ids, as an Arrow array; the name of the file."""
+        name, table = f"segment-{secrets.token_hex(8)}.arrow", pa.table({"": ids})
+
+        def write(file: Any) -> None:
+            with pa.ipc.new_file(file, table.schema) as ipc:
+                ipc.write_table(table)
+
+        self._write(name, write)
+        return name
+
+    def ids(self, name: str) -> Any:
+        """Ids, mapped."""
+        return self._mapped(name)[1]
 
     def series(self, name: str) -> pl.Series:
         """One column, mapped."""
+        wide, array = self._mapped(name)
+        found = pl.Series(array)
+        return found.cast(getattr(pl, wide)) if wide else found
+
+    def _mapped(self, name: str) -> tuple[str, Any]:
+        """The one column of a file, after its name."""
         try:
             with pa.memory_map(str(self._path / name)) as file:
                 table = pa.ipc.open_file(file).read_all()
@@ -234,9 +256,8 @@ class Store:
                 f"{self._path / name} is damaged ({fault}); delete the snapshot, it is a cache"
             ) from None
         column = table.column(0)
-        found = pl.Series(column.chunk(0) if column.num_chunks == 1 else column)
-        (wide,) = table.column_names
-        return found.cast(getattr(pl, wide)) if wide else found
+        whole = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+        return table.column_names[0], whole
 
     def _write(self, name: str, write: Any) -> None:
         with self._reported(), open(self._path / name, "xb", opener=_private) as file:
