@@ -124,6 +124,7 @@ class Engine:
         progress: Callable[[int, int], None] | None = None,
         snapshot: str | Path | None = None,
         count_predicates: bool = False,
+        memory: int | None = None,
     ) -> "Memberships":
         """The members of many audiences at one instant.
 
@@ -132,9 +133,10 @@ class Engine:
         reads what the source lacks, or refers to an audience that is unknown, failed or itself
         is reported in `.failed` and does not stop the others. `snapshot` is a folder to keep the
         consumers in, prepared for the next run; see README. `count_predicates` (engine snapshot
-        alone) counts the consumers of each condition, too. `progress(done, total)` is called as
-        the run goes on. Raises SourceError where the source or its ids cannot be read,
-        OutputError where the snapshot cannot be written.
+        alone) counts the consumers of each condition, too. Members that take more than half of
+        `memory` bytes (of 512 MiB, unless told) are in temporary files. `progress(done, total)`
+        is called as the run goes on. Raises SourceError where the source or its ids cannot be
+        read, OutputError where the snapshot cannot be written.
         """
         return part("batch").materialize(  # type: ignore[no-any-return]
             self,
@@ -147,6 +149,7 @@ class Engine:
             progress=progress,
             snapshot=snapshot,
             count_predicates=count_predicates,
+            memory=memory,
         )
 
     def plan(

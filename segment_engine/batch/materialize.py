@@ -52,6 +52,7 @@ def materialize(
     progress: Callable[[int, int], None] | None = None,
     snapshot: str | Path | None = None,
     count_predicates: bool = False,
+    memory: int | None = None,
 ) -> Memberships:
     """As `Engine.materialize`.
 
@@ -69,7 +70,9 @@ def materialize(
     clock = engine.clock(as_of)
     opened = open_for(engine, list(asked.rules.values()), source, id_column)
     if engine_name == "snapshot":
-        made = one_pass(asked, clock, opened, id_column, progress, snapshot, count_predicates)
+        made = one_pass(
+            asked, clock, opened, id_column, progress, snapshot, count_predicates, memory
+        )
     else:
         made = rule_by_rule(engine, asked, part(engine_name), clock, opened, id_column, progress)
     return made.in_order([*rules, *lists, *(failed or {})])

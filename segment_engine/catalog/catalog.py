@@ -182,6 +182,7 @@ class Catalog:
         progress: Callable[[int, int], None] | None = None,
         snapshot: str | Path | None = None,
         count_predicates: bool = False,
+        memory: int | None = None,
     ) -> "Memberships":
         """The members of all audiences at one instant, as `Engine.materialize`.
 
@@ -199,6 +200,7 @@ class Catalog:
             progress=progress,
             snapshot=snapshot,
             count_predicates=count_predicates,
+            memory=memory,
             **self._asked(wanted),
         )
         return made.in_order(key for key in self.audiences if key in wanted)

@@ -1,6 +1,7 @@
 """Consumers in tables: what each engine reads of Arrow, Polars and DuckDB ones."""
 
 import os
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -12,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from segment_engine.backends.json_sql import literal
 from segment_engine.backends.physical import Other, Physical
 from segment_engine.backends.sources.rows import column_of, records
 from segment_engine.backends.sources.storage import (
@@ -32,6 +34,7 @@ _UNREADABLE = (
     duckdb.ConversionException,
     duckdb.InvalidInputException,
     duckdb.IOException,
+    duckdb.OutOfMemoryException,
     duckdb.OutOfRangeException,
     duckdb.ResourceInUseException,
 )
@@ -362,6 +365,15 @@ def refuse_doubles(describe: str, names: Sequence[str]) -> None:
 def database() -> duckdb.DuckDBPyConnection:
     """A DuckDB of this process to take cursors from: opening one takes longer than most queries."""
     return _database(os.getpid())
+
+
+def limit(memory: int | None, jobs: int | None) -> None:
+    """Bounds what that DuckDB takes: bytes in memory, and threads; None is no other bound."""
+    if memory is not None:
+        folder = literal(tempfile.gettempdir())
+        database().execute(f"set memory_limit = '{memory}B'; set temp_directory = {folder}")
+    if jobs is not None:
+        database().execute(f"set threads = {jobs}")
 
 
 @cache
