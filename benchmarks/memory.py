@@ -3,8 +3,10 @@
 import re
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import DEVNULL, PIPE, Popen
+from typing import NamedTuple
 
 from benchmarks import pools
 from segment_engine import Engine
@@ -34,6 +36,26 @@ def peak(file: Path, pool: str, number: int, metadata: bool) -> str:
         f"memory of ours on Parquet: {(most - before) / 1e3:,.0f} MB anonymous at most, beside "
         f"{before / 1e3:,.0f} MB before the run; {int(said) / 1e3:,.0f} MB resident at most"
     )
+
+
+class Taken(NamedTuple):
+    """What a command took: seconds, and kilobytes of anonymous memory at most."""
+
+    seconds: float
+    most: int
+
+
+def watched(command: Sequence[object]) -> Taken:
+    """Runs a command; ends the program where it fails. Known on Linux only, as in `peak`."""
+    start, most = time.perf_counter(), 0
+    with Popen(list(map(str, command)), stdout=DEVNULL) as child:
+        rollup = Path(f"/proc/{child.pid}/smaps_rollup")
+        while child.poll() is None:
+            most = max(most, _kilobytes(rollup, "Anonymous"))
+            time.sleep(0.005)
+    if child.returncode:
+        raise SystemExit(f"{child.args} ended with {child.returncode}")
+    return Taken(time.perf_counter() - start, most)
 
 
 def _kilobytes(file: Path, name: str) -> int:

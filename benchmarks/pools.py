@@ -18,8 +18,10 @@ from segment_engine.expression.schema import DEFAULT_FIELDS
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
 """At midnight, so that bounds some days ago are whole days, too."""
 
-SCHEMA = Schema({**DEFAULT_FIELDS, "score": "number", "metadata.points": "number"})
+TYPES = {**DEFAULT_FIELDS, "score": "number", "metadata.points": "number"}
 """One path of metadata is declared, the others are not."""
+
+SCHEMA = Schema(TYPES)
 
 SIZES = {"shared": 0, "wide": 1}
 LOOK_AHEAD = 20

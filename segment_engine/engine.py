@@ -128,6 +128,7 @@ class Engine:
         since: "Memberships | Generation | None" = None,
         changed: Collection[Any] | str | None = None,
         count_predicates: bool = False,
+        memory: int | None = None,
     ) -> "Memberships":
         """The members of many audiences at one instant.
 
@@ -139,9 +140,10 @@ class Engine:
         asked the same snapshot, only those are asked who have changed, or whom time moves, and
         the result is the same as if all were. `changed` says who has changed: ids, or a column
         that grows with each change; else all are compared with the snapshot. `count_predicates`
-        (engine snapshot alone) counts the consumers of each condition, too. `progress(done,
-        total)` is called as the run goes on. Raises SourceError where the source or its ids
-        cannot be read, OutputError where the snapshot cannot be written.
+        (engine snapshot alone) counts the consumers of each condition, too. Members that take
+        more than half of `memory` bytes (of 512 MiB, unless told) are in temporary files.
+        `progress(done, total)` is called as the run goes on. Raises SourceError where the source
+        or its ids cannot be read, OutputError where the snapshot cannot be written.
         """
         return part("batch").materialize(  # type: ignore[no-any-return]
             self,
@@ -156,6 +158,7 @@ class Engine:
             since=since,
             changed=changed,
             count_predicates=count_predicates,
+            memory=memory,
         )
 
     def matcher(

@@ -175,9 +175,23 @@ def bitmap_of(ordinals: NDArray[Any]) -> Bitmap:
         numbers, starts = np.unique(ordered // TILE, return_index=True, sorted=True)
         parts = np.split(ordered % TILE, starts[1:])
         return Bitmap({int(n): Tile.of(BitMap(p)) for n, p in zip(numbers, parts, strict=True)})
-    truths = np.zeros(most + 1, np.bool_)
+    truths = np.zeros(most + 1 if len(given) else 0, np.bool_)
     truths[given] = True
-    tiles = [truths[at : at + TILE] for at in range(0, len(truths), TILE)] if len(given) else []
+    return _of_truths(truths)
+
+
+def moved(ordinals: Ordinals, found: Bitmap) -> Bitmap:
+    """The bitmap of `ordinals[n]` for each member n."""
+    if len(found) * _BITS_OR_SORT < len(ordinals):
+        return bitmap_of(ordinals[found.ordinals()])
+    truths = np.zeros(int(ordinals.max()) + 1, np.bool_)
+    for number, tile in found.tiles.items():
+        truths[ordinals[number * TILE :][tile.ordinals()]] = True
+    return _of_truths(truths)
+
+
+def _of_truths(truths: NDArray[np.bool_]) -> Bitmap:
+    tiles = (truths[at : at + TILE] for at in range(0, len(truths), TILE))
     return Bitmap({n: Tile(int(one.sum()), packed(one)) for n, one in enumerate(tiles)})
 
 

@@ -152,7 +152,7 @@ class Difference(Shown):
         )
         same = {n for n in before.keys() & after.keys() if _same(before[n], after[n])}
         mine, theirs = (
-            Bitmap({n: tile for n, tile in tiles.items() if n not in same})
+            Bitmap({n: _alone(tile) for n, tile in tiles.items() if n not in same})
             for tiles in (before, after)
         )
         return mine, theirs
@@ -209,6 +209,11 @@ class Difference(Shown):
             told = f"failed, and keeps the members of generation {change.carried}"
         found = [said(f"{key} {told}")] if told else []
         return found + [said(f"{key}: {_said(reason)}") for reason in self.reasons(key)]
+
+
+def _alone(tile: Tile) -> Tile:
+    """The tile, not to be held in memory by its generation: all of a large run are too many."""
+    return tile.twin() if isinstance(tile, StoredTile) else tile
 
 
 def _same(mine: Tile, theirs: Tile) -> bool:

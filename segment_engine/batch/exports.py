@@ -1,6 +1,6 @@
 """Memberships in the forms that other programs read.
 
-    long      a Parquet file, a row a membership: consumer_id, audience; a row group an audience
+    long      a Parquet file, a row a membership: consumer_id, audience; row groups of one audience
     parquet   a folder with a Parquet file of ids for each audience
     csv       a folder with a CSV file of ids for each audience
     duckdb    a table in a DuckDB file, PATH or PATH::TABLE, as long
@@ -68,11 +68,11 @@ def _reported(path: str | Path) -> Iterator[None]:
 
 
 def tables(memberships: Memberships) -> Iterator[pa.Table]:
-    """The rows of one audience after the other."""
+    """The rows of one audience after the other, of a tile at most at a time."""
     for key in memberships:
-        ids = memberships.ids_of(memberships.bitmap(key))
-        audience = pa.repeat(pa.scalar(key, pa.string()), len(ids))
-        yield pa.table([ids, audience], schema=_schema(memberships))
+        for ids in memberships.tiles_of(memberships.bitmap(key)):
+            audience = pa.repeat(pa.scalar(key, pa.string()), len(ids))
+            yield pa.table([ids, audience], schema=_schema(memberships))
 
 
 def _schema(memberships: Memberships) -> pa.Schema:
@@ -89,9 +89,9 @@ def _long(memberships: Memberships, path: str | Path) -> None:
     with _made(path) as fresh, _long_writer(fresh, schema) as writer:
         writer.add_key_value_metadata(_WROTE)
         for key in memberships:
-            if len(found := memberships.bitmap(key)):
-                audience = pa.DictionaryArray.from_arrays(np.zeros(len(found), np.int32), [key])
-                writer.write_table(pa.table([memberships.ids_of(found), audience], schema=schema))
+            for ids in memberships.tiles_of(memberships.bitmap(key)):
+                audience = pa.DictionaryArray.from_arrays(np.zeros(len(ids), np.int32), [key])
+                writer.write_table(pa.table([ids, audience], schema=schema))
 
 
 def _long_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
@@ -164,18 +164,26 @@ def _not_ours(path: str | Path) -> OutputError:
 # ---- a folder
 
 
-def _parquet_file(ids: pa.ChunkedArray, path: Path) -> None:
-    pq.write_table(pa.table({COLUMNS[0]: ids}), path, compression="zstd")
+def _parquet_file(kind: pa.DataType, tiles: Iterable[pa.ChunkedArray], path: Path) -> None:
+    schema = pa.schema({COLUMNS[0]: kind})
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for ids in tiles:
+            writer.write_table(pa.table([ids], schema=schema))
 
 
-def _csv_file(ids: pa.ChunkedArray, path: Path) -> None:
-    if pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type):
-        formula = pc.match_substring_regex(ids, _RUN_BY_SHEETS)
-        ids = pc.if_else(formula, pc.binary_join_element_wise("'", ids, ""), ids)
-    pl.DataFrame(pa.table({COLUMNS[0]: ids})).write_csv(path)
+def _csv_file(kind: pa.DataType, tiles: Iterable[pa.ChunkedArray], path: Path) -> None:
+    with open(path, "wb") as file:
+        file.write(f"{COLUMNS[0]}\n".encode())
+        for ids in tiles:
+            if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+                formula = pc.match_substring_regex(ids, _RUN_BY_SHEETS)
+                ids = pc.if_else(formula, pc.binary_join_element_wise("'", ids, ""), ids)
+            pl.DataFrame(pa.table({COLUMNS[0]: ids})).write_csv(file, include_header=False)
 
 
-def _folder(ending: str, write: Callable[[pa.ChunkedArray, Path], None]) -> "_Write":
+def _folder(
+    ending: str, write: Callable[[pa.DataType, Iterable[pa.ChunkedArray], Path], None]
+) -> "_Write":
     def written(memberships: Memberships, path: str | Path) -> None:
         target = _resolved(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -183,7 +191,8 @@ def _folder(ending: str, write: Callable[[pa.ChunkedArray, Path], None]) -> "_Wr
         with _swapped(target) as fresh:
             fresh.mkdir()
             for key, name in names.items():
-                write(memberships.ids_of(memberships.bitmap(key)), fresh / name)
+                tiles = memberships.tiles_of(memberships.bitmap(key))
+                write(memberships.ids.type, tiles, fresh / name)
             (fresh / INDEX).write_text(_told(memberships, names), "utf-8")
             for file in fresh.iterdir():
                 settle(file)

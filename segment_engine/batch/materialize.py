@@ -56,6 +56,7 @@ def materialize(
     since: Memberships | Generation | None = None,
     changed: Collection[Any] | str | None = None,
     count_predicates: bool = False,
+    memory: int | None = None,
 ) -> Memberships:
     """As `Engine.materialize`.
 
@@ -76,7 +77,9 @@ def materialize(
         known = ", ".join(list(opened.columns)[:20])
         raise RunError(f"there is no column {changed!r} to tell who changed; there are {known}")
     if engine_name == "snapshot":
-        made = one_pass(asked, clock, opened, id_column, progress, keeping, count_predicates)
+        made = one_pass(
+            asked, clock, opened, id_column, progress, keeping, count_predicates, memory
+        )
     else:
         made = rule_by_rule(engine, asked, part(engine_name), clock, opened, id_column, progress)
     return made.in_order([*rules, *lists, *(failed or {})])

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from segment_engine.batch.basis import Basis
-from segment_engine.batch.bitmaps import Bitmap
+from segment_engine.batch.bitmaps import TILE, Bitmap
 from segment_engine.display.shown import Shown
 from segment_engine.display.words import Block, Table, Words, said
 from segment_engine.errors import RuleError, RunError, SegmentError
@@ -121,6 +121,11 @@ class Memberships(Shown):
     def ids_of(self, bitmap: Bitmap) -> pa.ChunkedArray:
         """The ids of the members of a bitmap, in the order of the ordinals."""
         return self._ids.take(pa.array(bitmap.ordinals()))
+
+    def tiles_of(self, bitmap: Bitmap) -> Iterator[pa.ChunkedArray]:
+        """As `ids_of`, tile by tile."""
+        for number, tile in bitmap.tiles.items():
+            yield self._ids.slice(number * TILE, TILE).take(pa.array(tile.ordinals()))
 
     def in_order(self, keys: Iterable[str]) -> "Memberships":
         """The same audiences, or some of them, in the order of `keys`."""

@@ -28,8 +28,8 @@ from segment_engine.values.moments import Clock
 
 Progress = Callable[[int, int], None]
 
-IN_MEMORY = 2
-"""Tiles whose members are held in memory; those of more are in files without a name."""
+HELD = 1 << 28
+"""Bytes of members that are held in memory; more are in files without a name."""
 
 
 def one_pass(
@@ -40,24 +40,26 @@ def one_pass(
     progress: Progress | None = None,
     snapshot: Keeping | None = None,
     counted: bool = False,
+    memory: int | None = None,
 ) -> Memberships:
     """The members of all audiences; one that cannot be computed is in `.failed`.
 
     `snapshot` is one to bring up to date and ask instead of the source; `counted`: conditions
-    are counted, too. Raises SourceError where the ids cannot be read, RunError where
-    they are none.
+    are counted, too; `memory`: bytes, half of which members may take. Raises SourceError where
+    the ids cannot be read, RunError where they are none.
     """
     run = _Run(asked, clock, source, id_column, counted)
+    held = HELD if memory is None else memory // 2
     try:
         if snapshot is None:
-            return run.memberships(progress)
-        return run.of_snapshot(snapshot, progress)
+            return run.memberships(progress, held)
+        return run.of_snapshot(snapshot, progress, held)
     except SourceError:
         failed = {**asked.failed, **run.unreadable()}
         if failed.keys() == asked.failed.keys():
             raise
     again = Asked(asked.rules, asked.lists, failed, asked.aliases)
-    return one_pass(again, clock, source, id_column, progress, snapshot, counted)
+    return one_pass(again, clock, source, id_column, progress, snapshot, counted, memory)
 
 
 class _Run:
@@ -72,8 +74,8 @@ class _Run:
         self._plan = Plan(rules, self._lists, failed, asked.aliases, clock, source.columns, counted)
         self._predicates = list(self._plan.predicates)
 
-    def memberships(self, progress: Progress | None) -> Memberships:
-        """Reads the consumers tile by tile."""
+    def memberships(self, progress: Progress | None, held: int) -> Memberships:
+        """Reads the consumers tile by tile; members of more than `held` bytes are in files."""
         predicates, program = Predicates(self._predicates), self._plan.program()
         columns = list(dict.fromkeys((self._id, *predicates.columns)))
         total = self._tiles() if progress else 0
@@ -82,16 +84,16 @@ class _Run:
         for frame in self._source.frames(columns, TILE):
             ids.append(as_ids(frame[self._id], self._kind))
             inputs = [*predicates.words(frame), *self._held(ids[-1])]
-            everybody, on_disk = machine.first(len(frame)), len(found) >= IN_MEMORY
-            found.append(machine.run(program, everybody, inputs, on_disk))
+            held -= self._bytes(len(frame))
+            found.append(machine.run(program, machine.first(len(frame)), inputs, held < 0))
             if progress:
                 progress(len(found), total)
         whole = pa.chunked_array(ids, self._kind)
         check_ids(whole, self._id)
         return self._made(whole, found)
 
-    def of_snapshot(self, keeping: Keeping, progress: Progress | None) -> Memberships:
-        """Asks a snapshot, after it was brought up to date."""
+    def of_snapshot(self, keeping: Keeping, progress: Progress | None, held: int) -> Memberships:
+        """As `memberships`, of a snapshot that is brought up to date before."""
         if not (isinstance(keeping.changed, str) or keeping.changed is None):
             kinds = {type(row[self._id]) for row in self._first()}
             ids = self._array(listed("those who changed", keeping.changed, kinds), kinds)
@@ -105,7 +107,7 @@ class _Run:
             lists=self._lists,
             plan=self._plan,
             counted=self._counted,
-            in_memory=IN_MEMORY,
+            held=held,
             progress=progress,
         )
         return SnapshotRun(batch, keeping).memberships()
@@ -140,6 +142,10 @@ class _Run:
             for column in rule.columns
             if column in found
         }
+
+    def _bytes(self, rows: int) -> int:
+        """How many the members of so many consumers take."""
+        return len(self._plan.roots) * rows // 8
 
     def _tiles(self) -> int:
         rows: int = query(self._source, "select count(*)").column(0)[0].as_py()

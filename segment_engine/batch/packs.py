@@ -113,6 +113,10 @@ class StoredTile(Tile):
         """The hash of its blob."""
         return self._row.hash
 
+    def twin(self) -> "StoredTile":
+        """The same tile, which is read for itself and not kept with this one."""
+        return StoredTile(self._row, self._pack)
+
     @property
     def blob(self) -> Any:
         """The bytes. Raises OutputError where the file no longer holds them."""

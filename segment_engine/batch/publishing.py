@@ -4,10 +4,12 @@ It is written under another name, made durable and then renamed; whoever reads n
 New ids get their ordinals before. If the run dies in between, these stay and do no harm.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from segment_engine.batch.bitmaps import Bitmap, bitmap_of
+from segment_engine.batch.bitmaps import TILE, Bitmap, Tile, bitmap_of, moved
 from segment_engine.batch.files import remove, reported, settle, whole
 from segment_engine.batch.folder import (
     GENERATIONS,
@@ -28,6 +30,7 @@ from segment_engine.batch.folder import (
     numbered,
 )
 from segment_engine.batch.generations import Generation, Generations
+from segment_engine.batch.machine import first
 from segment_engine.batch.manifest import (
     MANIFEST,
     About,
@@ -93,7 +96,8 @@ class Writer:
         with reported(self._out):
             now = datetime.now(UTC)
             ordinals = Ordinals(self._target / IDS)
-            held, audiences = _by_ordinal(memberships, ordinals)
+            held, by_ordinal = _by_ordinal(memberships.ids, ordinals)
+            audiences = {key: memberships.bitmap(key) for key in memberships}
             carried = _Carried(memberships, held)
             carried.take_from(Generations(self._target))
             manifest = Manifest(
@@ -115,7 +119,8 @@ class Writer:
                 basis=memberships.basis,
             )
             kept = self._kept(keep, now - keep_for)
-            bitmaps = {None: held, **audiences, **carried.bitmaps}
+            computed = ((key, by_ordinal(found)) for key, found in audiences.items())
+            bitmaps = chain([(None, held)], computed, carried.bitmaps.items())
             manifest = self._write(
                 manifest, bitmaps, _table(memberships.predicates), self._blobs(kept)
             )
@@ -143,7 +148,7 @@ class Writer:
     def _write(
         self,
         manifest: Manifest,
-        bitmaps: Mapping[str | None, Bitmap],
+        bitmaps: Iterable[tuple[str | None, Bitmap]],
         predicates: pa.Table | None,
         known: Mapping[str, Blob],
     ) -> Manifest:
@@ -155,7 +160,7 @@ class Writer:
             fresh.mkdir()
             with open(fresh / PACK, "wb") as file:
                 pack = PackWriter(manifest.number, file, known)
-                rows = [row for key, found in bitmaps.items() for row in pack.rows(key, found)]
+                rows = [row for key, found in bitmaps for row in pack.rows(key, found)]
             write_index(fresh / INDEX, rows)
             if predicates is not None:
                 pq.write_table(predicates, fresh / PREDICATES, compression="zstd")
@@ -217,28 +222,31 @@ class _Carried:
 
 
 def _by_ordinal(
-    memberships: Memberships, ordinals: Ordinals
-) -> tuple[Bitmap, dict[str | None, Bitmap]]:
-    """Who the consumers are, and the members of each audience, by the folder's ordinals."""
-    ids = memberships.ids
-    audiences: dict[str | None, Bitmap] = {key: memberships.bitmap(key) for key in memberships}
-    places = np.arange(len(ids))
-    if ids.null_count:
-        places = places[ids.is_valid().to_numpy()]
+    ids: pa.ChunkedArray, ordinals: Ordinals
+) -> tuple[Bitmap, Callable[[Bitmap], Bitmap]]:
+    """Who the consumers are by the folder's ordinals, and what makes a run's bitmaps such.
+
+    Bitmaps are made when they are written: those of all audiences are many times as large.
+    """
     given = ordinals.assign(ids.drop_null() if ids.null_count else ids)
-    held = bitmap_of(given)
-    if np.array_equal(places, given):
-        return held, audiences
-    moved = np.zeros(len(ids), np.uint32)
-    moved[places] = given
-    return held, {key: bitmap_of(moved[one.ordinals()]) for key, one in audiences.items()}
+    if ids.null_count == 0 and isinstance(given, range):
+        return _first(len(given)), lambda found: found
+    places = np.asarray(given, np.uint32)
+    if ids.null_count:
+        places = np.zeros(len(ids), np.uint32)
+        places[ids.is_valid().to_numpy()] = given
+    return bitmap_of(np.asarray(given, np.uint32)), partial(moved, places)
 
 
-def _told(audiences: Mapping[str | None, Bitmap], about: About) -> dict[str, Audience]:
+def _first(count: int) -> Bitmap:
+    sizes = (min(TILE, count - at) for at in range(0, count, TILE))
+    return Bitmap({number: Tile(size, first(size)) for number, size in enumerate(sizes)})
+
+
+def _told(audiences: Mapping[str, Bitmap], about: About) -> dict[str, Audience]:
     return {
         key: Audience(len(found), about.rules.get(key), about.seconds.get(key))
         for key, found in audiences.items()
-        if key is not None
     }
 
 

@@ -55,7 +55,10 @@ class Keeping:
 
 
 class Batch(NamedTuple):
-    """What a run is, before consumers are asked; `lists` are arrays of ids of type `kind`."""
+    """What a run is, before consumers are asked.
+
+    `lists` are arrays of ids of type `kind`; members of more than `held` bytes are in files.
+    """
 
     asked: Asked
     clock: Clock
@@ -65,7 +68,7 @@ class Batch(NamedTuple):
     lists: Mapping[str, Any]
     plan: Plan
     counted: bool
-    in_memory: int
+    held: int
     progress: Callable[[int, int], None] | None
 
 
@@ -113,7 +116,7 @@ class SnapshotRun:
         if update is None:
             snapshot.refresh(self._values, self._kind)
         elif snapshot.laid_over > max(FEW, snapshot.size // FOLDED):
-            snapshot.fold_in(self._values)
+            snapshot.fold_in(self._values, self._kind)
         return update
 
     # ---- asking
@@ -124,7 +127,7 @@ class SnapshotRun:
         """The bits of some roots, a row each, tile by tile."""
         tiles, found = snapshot.tiles(), []
         ids = snapshot.ids(self._kind).chunks if only else []
-        on_disk = len(ids) > self._run.in_memory
+        on_disk = len(only) * snapshot.size // 8 > self._run.held
         for number, some in enumerate(ids):
             width = -(-len(some) // 64)
             if number < len(tiles):

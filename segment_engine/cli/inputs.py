@@ -53,6 +53,22 @@ def span_of_time(text: str) -> timedelta:
     return timedelta(**{f"{found[2]}s": int(found[1])})
 
 
+_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) *([KMGT]?)(i?)B", re.I)
+LEAST_MEMORY = 100_000_000
+
+
+def size_in_bytes(text: str) -> int:
+    """What `500 MB` says: a thousand of each less, or 1,024 with an `i`. Raises RunError."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise RunError(f"{text!r} is no size such as '500MB', '2GB' or '1.5 GiB'")
+    step = 1024 if found[3] else 1000
+    size = int(float(found[1]) * step ** " KMGT".index(found[2].upper() or " "))
+    if size < LEAST_MEMORY:
+        raise RunError(f"{text!r} is too little for any run; give 100MB or more")
+    return size
+
+
 CATALOG_ENDINGS = (".yaml", ".yml", ".json")
 
 RulesOrCatalog = Annotated[
@@ -114,6 +130,18 @@ KeepFor = Annotated[
         help="Keep generations that are younger than this, too, such as '90 minutes' or '2 days'.",
         callback=_checked(span_of_time),
     ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Half of it for members, half for what DuckDB reads, such as '500MB' or '2GB'; what "
+        "is more lies in temporary files. The columns of a million consumers are in memory anyway.",
+        callback=_checked(size_in_bytes),
+    ),
+]
+Jobs = Annotated[
+    int | None, typer.Option(min=1, help="Read and prepare with so many threads; else all cores.")
 ]
 Currency = Annotated[
     str,

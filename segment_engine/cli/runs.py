@@ -1,5 +1,6 @@
 """The commands on many audiences, and on the language itself: materialize, operators."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,14 @@ from segment_engine.cli.inputs import (
     Consumers,
     EngineName,
     IdColumn,
+    Jobs,
     Keep,
     KeepFor,
+    Memory,
     SchemaFile,
     Timezone,
     loaded_catalog,
+    size_in_bytes,
     span_of_time,
 )
 from segment_engine.cli.output import (
@@ -99,6 +103,8 @@ def materialize(
             help=f"Write the run for other programs, too, as {FORMS}; may be given several times.",
         ),
     ] = None,
+    memory: Memory = None,
+    jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> int:
     """Publish the members of the audiences of a catalog.
@@ -132,6 +138,8 @@ def materialize(
         segment-engine materialize audiences.yaml --consumers consumers.parquet \\
             --out audiences --as-of 2026-01-31 --timezone America/New_York
     """
+    bound = None if memory is None else size_in_bytes(memory)
+    _limit(bound, jobs)
     held = loaded_catalog(catalog, schema, timezone)
     wrong = [finding for finding in held.findings if finding.item.severity == "error"]
     if len(held.failed) == len(held):
@@ -163,6 +171,7 @@ def materialize(
                 since=before,
                 changed=changed,
                 count_predicates=engine == "snapshot",
+                memory=bound,
             )
         made = _published(writer, run, out, told, kept) if len(run) else None
     if not as_json:
@@ -186,6 +195,14 @@ def _changed(
     if by is not None and file is not None:
         raise typer.BadParameter("--changed-by and --changed-ids exclude each other")
     return by if file is None else part("lists").read_ids(str(file), None, id_column)
+
+
+def _limit(memory: int | None, jobs: int | None) -> None:
+    """Bounds what this process takes."""
+    if jobs is not None:
+        os.environ["POLARS_MAX_THREADS"] = str(jobs)  # which is read when Polars is loaded
+    if memory is not None or jobs is not None:
+        part("sources").limit(None if memory is None else memory // 2, jobs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from segment_engine.batch.bitmaps import CHUNK, TILE, Bitmap, Tile, bitmap_of, packed, roaring_bytes
+from segment_engine.batch.bitmaps import (
+    CHUNK,
+    TILE,
+    Bitmap,
+    Tile,
+    bitmap_of,
+    moved,
+    packed,
+    roaring_bytes,
+)
 
 EDGES = (0, 1, 63, 64, CHUNK - 1, CHUNK, TILE - 1, TILE, TILE + 1, 3 * TILE + 5, 2**32 - 1)
 
@@ -47,3 +56,12 @@ def test_bytes_do_not_tell_how_a_tile_was_made(one: set[int]) -> None:
         blob = roaring_bytes(packed(truths))
         assert blob == tile.blob == Tile(tile.count, packed(truths)).blob
         assert Tile(tile.count, blob=blob).roaring == BitMap.deserialize(blob) == tile.roaring
+
+
+def test_members_move_to_other_ordinals() -> None:
+    generator = np.random.default_rng(1)
+    ordinals = generator.permutation(3 * TILE)[: 2 * TILE].astype(np.uint32)
+    for size in (0, 5, TILE):
+        members = np.sort(generator.permutation(len(ordinals))[:size]).astype(np.uint32)
+        found = moved(ordinals, bitmap_of(members))
+        assert found.ordinals().tolist() == sorted(ordinals[members].tolist())

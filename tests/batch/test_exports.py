@@ -155,7 +155,7 @@ def test_places_that_cannot_be_written(tmp_path: Path, form: str) -> None:
 
 
 class _Breaks(Memberships):
-    def ids_of(self, bitmap: Any) -> Any:
+    def tiles_of(self, bitmap: Any) -> Any:
         raise OSError(28, "No space left on device")
 
 

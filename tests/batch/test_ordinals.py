@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_engine.batch import ordinals
+from segment_engine.batch import consumers, ordinals
+from segment_engine.batch.consumers import check_ids
 from segment_engine.batch.ordinals import Ordinals
 from segment_engine.errors import OutputError, RunError
 
 
 def assigned(folder: Path, ids: list[Any], kind: pa.DataType | None = None) -> list[int]:
-    return Ordinals(folder).assign(pa.chunked_array([pa.array(ids, kind)])).tolist()
+    return list(Ordinals(folder).assign(pa.chunked_array([pa.array(ids, kind)])))
 
 
 def test_ids_keep_their_ordinals(tmp_path: Path) -> None:
@@ -35,13 +36,27 @@ def test_ids_keep_their_ordinals(tmp_path: Path) -> None:
 
 @given(st.lists(st.lists(st.integers(-9, 9), unique=True, max_size=12), max_size=6))
 def test_every_run_agrees_with_a_dict(runs: list[list[int]]) -> None:
-    with patch.object(ordinals, "TILE", 4), tempfile.TemporaryDirectory() as folder:
+    small = patch.object(ordinals, "TILE", 4), patch.object(consumers, "TILE", 4)
+    with small[0], small[1], tempfile.TemporaryDirectory() as folder:
         known: dict[int, int] = {}
         for ids in runs:
             for one in ids:
                 known.setdefault(one, len(known))
             assert assigned(Path(folder), ids, pa.int64()) == [known[one] for one in ids]
             assert Ordinals(Path(folder)).ids.to_pylist() == list(known)
+
+
+@given(st.lists(st.lists(st.none() | st.integers(0, 30), max_size=9), max_size=4))
+def test_ids_that_stand_twice_are_found_in_parts(chunks: list[list[int | None]]) -> None:
+    flat = [one for chunk in chunks for one in chunk]
+    present = [one for one in flat if one is not None]
+    ids = pa.chunked_array([pa.array(chunk, pa.int64()) for chunk in chunks], pa.int64())
+    with patch.object(consumers, "TILE", 4):
+        if len(set(present)) == len(flat):
+            check_ids(ids, "id")
+            return
+        with pytest.raises(RunError, match=r"null|repeated"):
+            check_ids(ids, "id")
 
 
 @pytest.mark.parametrize("kind", [pa.int32(), pa.int64(), pa.uint16(), pa.uint64()])

@@ -1,6 +1,8 @@
 """The commands on published runs: diff, export, and what `materialize` says and keeps."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -9,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from segment_engine.batch.generations import Generations
+from segment_engine.cli.inputs import size_in_bytes
 from tests.cli.running import Ran, run
 
 FIRST = "a: totalOrders >= 3\nb: email exists\nold: true\n"
@@ -131,6 +134,25 @@ def test_what_is_kept(tmp_path: Path, consumers: Path, out: Path) -> None:
     for wrong in (("--keep", 0), ("--keep-for", "soon")):
         assert materialize(tmp_path, FIRST, *wrong).code == 2
     assert Generations(out).numbers() == [4]
+
+
+def test_memory_and_jobs(tmp_path: Path, consumers: Path, out: Path) -> None:
+    sizes = {"2GB": 2 * 10**9, "500 MB": 5 * 10**8, "1.5GiB": 3 << 29, "100000kb": 10**8}
+    assert {text: size_in_bytes(text) for text in sizes} == sizes
+    materialize(tmp_path, FIRST)
+    for wrong in (("--memory", "much"), ("--memory", "-1GB"), ("--memory", "2"), ("--jobs", 0)):
+        assert materialize(tmp_path, FIRST, *wrong).code == 2
+    assert "'5MB' is too little" in materialize(tmp_path, FIRST, "--memory", "5MB").err
+    code = (
+        "import sys; from tests.cli.running import run; done = run(*sys.argv[1:]); "
+        "import polars; from segment_engine.backends.sources.tables import database; "
+        'print(done.code, polars.thread_pool_size(), *database().sql("select '
+        "current_setting('threads'), current_setting('memory_limit')\").fetchall()[0])"
+    )
+    where = ("--consumers", consumers, "--out", out, "--memory", "2GiB", "--jobs", "1")
+    command = (sys.executable, "-c", code, "materialize", tmp_path / "audiences.yaml", *where)
+    told = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
+    assert told.stdout == "0 1 1 1.0 GiB\n"
 
 
 def test_exports_of_a_run(tmp_path: Path, consumers: Path, out: Path) -> None:

@@ -2,5 +2,6 @@
 
 from segment_engine.backends.sources.for_rules import open_for
 from segment_engine.backends.sources.opening import Source, open_source
+from segment_engine.backends.sources.tables import limit
 
-__all__ = ["Source", "open_for", "open_source"]
+__all__ = ["Source", "limit", "open_for", "open_source"]

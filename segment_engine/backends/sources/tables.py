@@ -1,6 +1,7 @@
 """Consumers in tables: what each engine reads of Arrow, Polars and DuckDB ones."""
 
 import os
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -12,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from segment_engine.backends.json_sql import literal
 from segment_engine.backends.physical import Other, Physical
 from segment_engine.backends.sources.rows import column_of, records
 from segment_engine.backends.sources.storage import (
@@ -32,6 +34,7 @@ _UNREADABLE = (
     duckdb.ConversionException,
     duckdb.InvalidInputException,
     duckdb.IOException,
+    duckdb.OutOfMemoryException,
     duckdb.OutOfRangeException,
     duckdb.ResourceInUseException,
 )
@@ -82,18 +85,6 @@ class Source(ABC):
         with reading(self.describe):
             held = self.polars().select(columns).collect()
         yield from held.iter_slices(size)
-
-    def those(self, columns: Sequence[str], condition: str, beside: Any = None) -> pl.DataFrame:
-        """Some of the columns read, of those for whom the SQL holds.
-
-        It may ask for a column `id` of the table `BESIDE`, which is `beside`.
-        """
-        with reading(self.describe), self.duckdb() as (connection, table):
-            if beside is not None:
-                connection.register(BESIDE, beside)
-            names = ", ".join(map(identifier, columns))
-            asked = connection.sql(f"select {names} from {table} where {condition}")
-            return _framed(asked.to_arrow_table())
 
     def fingerprint(self) -> str | None:
         """A text that is another one when the consumers may be others; None where nothing tells."""
@@ -374,6 +365,15 @@ def refuse_doubles(describe: str, names: Sequence[str]) -> None:
 def database() -> duckdb.DuckDBPyConnection:
     """A DuckDB of this process to take cursors from: opening one takes longer than most queries."""
     return _database(os.getpid())
+
+
+def limit(memory: int | None, jobs: int | None) -> None:
+    """Bounds what that DuckDB takes: bytes in memory, and threads; None is no other bound."""
+    if memory is not None:
+        folder = literal(tempfile.gettempdir())
+        database().execute(f"set memory_limit = '{memory}B'; set temp_directory = {folder}")
+    if jobs is not None:
+        database().execute(f"set threads = {jobs}")
 
 
 @cache

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from segment_engine.backends.duckdb_engine import query
 from segment_engine.backends.json_sql import literal
 from segment_engine.backends.sources import Source
-from segment_engine.backends.sources.tables import BESIDE
+from segment_engine.backends.sources.tables import BESIDE, lazy, reading
 from segment_engine.backends.sql import identifier
 from segment_engine.batch.bitmaps import TILE
 from segment_engine.batch.consumers import as_ids, check_ids
@@ -116,7 +116,13 @@ class _Reader:
 
     def _those(self, condition: str, ids: Any = None) -> pl.DataFrame:
         beside = None if ids is None else pa.table({"id": ids})
-        return self._keyed(self._source.those(self._columns, condition, beside))
+        names = ", ".join(map(identifier, self._columns))
+        with reading(self._source.describe), self._source.duckdb() as (connection, table):
+            if beside is not None:
+                connection.register(BESIDE, beside)
+            asked = connection.sql(f"select {names} from {table} where {condition}")
+            found = asked.to_arrow_table()
+        return self._keyed(lazy(pl.DataFrame(found)).collect())
 
     def _of_ids(self, ids: Any) -> _Found:
         rows = self._those(f"{identifier(self._id)} in (select id from {BESIDE})", ids)
@@ -212,7 +218,8 @@ def _laid(found: _Found, snapshot: Snapshot, kind: pa.DataType) -> tuple[Update,
     known = snapshot.at(slots[there], keys)
     if keys and known.schema != rows.select(keys).schema:
         return None
-    ids = pl.concat([rows[ID], snapshot.known_ids().gather(found.gone)])
+    known_ids = snapshot.known_ids().cast(rows[ID].dtype)
+    ids = pl.concat([rows[ID], known_ids.gather(found.gone)])
     gone = np.arange(len(slots)) >= len(rows)
     every = pl.Series(np.arange(len(slots))).set(pl.Series(gone), None)
     values = rows.select(keys).select(pl.all().gather(every)) if keys else pl.DataFrame()

@@ -22,6 +22,10 @@ Kind = Literal["steps", "slices", "plain"]
 
 FEW = 64
 MOST_TEXTS = 4_096
+SAMPLE = 1 << 16
+"""So many values tell whether they are mostly different."""
+_WIDE = (pl.Int128, pl.UInt128)
+"""Arrow has no such numbers."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,31 @@ def encoded(values: pl.Series) -> Encoded:
     size, kind = len(values), values.dtype
     if isinstance(kind, pl.List | pl.Struct | pl.Array | pl.Null):
         return _plain(values)
-    distinct = values.drop_nulls().unique().sort()
+    seen = values.head(SAMPLE).n_unique()
+    if kind == pl.String and seen > MOST_TEXTS + 1:  # missing is one of them
+        return _plain(values)
+    if 4 * seen < SAMPLE and kind not in _WIDE:
+        distinct, codes = _by_dictionary(values)
+    else:
+        distinct, codes = values.drop_nulls().unique().sort(), _ranks(values)
     if kind == pl.String and len(distinct) > MOST_TEXTS:
         return _plain(values)
-    ranked = values.cast(pl.UInt8) if kind == pl.Boolean else values
-    codes = ranked.rank("dense").fill_null(0).cast(pl.UInt32).to_numpy()
     if len(distinct) <= FEW:
         return Encoded("steps", size, _steps(codes, len(distinct)), lambda: distinct)
     return Encoded("slices", size, _slices(codes, len(distinct)), lambda: distinct)
+
+
+def _by_dictionary(values: pl.Series) -> tuple[pl.Series, NDArray[np.uint32]]:
+    """The distinct values and the codes, where the same values are there many times."""
+    made: Any = values.rechunk().to_arrow().dictionary_encode()
+    dictionary = pl.Series(made.dictionary).cast(values.dtype)
+    codes = np.append(_ranks(dictionary), np.uint32(0))  # the last one is of missing ones
+    return dictionary.unique().sort(), codes[made.indices.fill_null(-1).to_numpy()]
+
+
+def _ranks(values: pl.Series) -> NDArray[np.uint32]:
+    ranked = values.cast(pl.UInt8) if values.dtype == pl.Boolean else values
+    return ranked.rank("dense").fill_null(0).cast(pl.UInt32).to_numpy()
 
 
 def _plain(values: pl.Series) -> Encoded:

@@ -106,9 +106,8 @@ class Snapshot:
         if not unchanged:
             # Columns that are not read now may have changed, too.
             state.columns, state.token = physical, new_token()
-        fresh = list(self._segments(columns, values, unchanged, ids_kind))
-        check_ids(pa.chunked_array([ids for _, ids in fresh], ids_kind), self._id)
-        state.segments = [segment for segment, _ in fresh]
+        state.segments = list(self._segments(columns, values, unchanged, ids_kind))
+        check_ids(self.ids(ids_kind), self._id)
         self._store.publish(state)
 
     # ---- the consumers
@@ -155,12 +154,12 @@ class Snapshot:
 
     def ids(self, kind: pa.DataType) -> pa.ChunkedArray:
         """The ids by slot, in a chunk for each tile; null for one that is gone."""
-        found = [as_ids(self._store.series(one.ids), kind) for one in self._state.segments]
+        found = [self._store.ids(one.ids).cast(kind) for one in self._state.segments]
         return pa.chunked_array(self.overlay.over(found, kind) if self.overlay else found, kind)
 
     def known_ids(self) -> pl.Series:
         """The id of each slot, also of one that is gone."""
-        held = [self._store.series(one.ids) for one in self._state.segments]
+        held = [pl.Series(self._store.ids(one.ids)) for one in self._state.segments]
         if self.overlay:
             held.append(self.overlay.frame[ID].filter(pl.Series(self.overlay.slots >= self.made)))
         return pl.concat(held)
@@ -186,7 +185,7 @@ class Snapshot:
         asked = pl.DataFrame({"id": ids, "asked": np.arange(len(ids))})
         first = 0
         for segment in self._state.segments:
-            held = self._store.series(segment.ids)
+            held = pl.Series(self._store.ids(segment.ids)).cast(ids.dtype)
             if len(held) == len(ids) and held.equals(ids):
                 return np.arange(first, first + len(ids))
             _look_up(asked, held, np.arange(first, first + len(held)), found)
@@ -247,7 +246,7 @@ class Snapshot:
         state.token, state.source = new_token(), told
         self._store.publish(state)
 
-    def fold_in(self, values: Values) -> None:
+    def fold_in(self, values: Values, kind: pa.DataType) -> None:
         """Makes the tiles anew, with what the overlay says; those that are gone stay in it."""
         assert self.overlay is not None
         state, keys = self._state, [*map(key_of, values.expressions.values())]
@@ -256,7 +255,7 @@ class Snapshot:
         for first in range(0, self.size, TILE):
             slots = np.arange(first, min(first + TILE, self.size))
             made = Segment(len(slots), {n: new_token() for n in (self._id, *values.columns)})
-            made.ids = self._store.write_series(ids.slice(first, TILE))
+            made.ids = self._store.write_ids(as_ids(ids.slice(first, TILE), kind))
             frame = self.at(slots, keys)
             for value in values.expressions.values():
                 files = self._store.write_value(encoded(frame[key_of(value)]), made_of(value, made))
@@ -286,7 +285,7 @@ class Snapshot:
 
     def _segments(
         self, columns: Sequence[str], values: Values, unchanged: bool, kind: pa.DataType
-    ) -> Iterator[tuple[Segment, Any]]:
+    ) -> Iterator[Segment]:
         held = iter(self._state.segments)
         for frame in self._source.frames(columns, TILE):
             before = next(held, Segment())
@@ -294,13 +293,14 @@ class Snapshot:
             if before.digests.get(self._id) != digests[self._id]:
                 before = Segment()
             made = Segment(len(frame), before.digests | digests if unchanged else digests)
+            there = self._store.whole(before.ids)
+            ids = as_ids(frame[self._id], kind)
+            made.ids = before.ids if there else self._store.write_ids(ids)
             self._encode(frame, before, made, values)
-            yield made, as_ids(frame[self._id], kind)
+            yield made
 
     def _encode(self, frame: pl.DataFrame, before: Segment, made: Segment, values: Values) -> None:
         """Takes over what was made of the same columns, and makes the rest."""
-        there = self._store.whole(before.ids)
-        made.ids = before.ids if there else self._store.write_series(frame[self._id])
         made.predicates = before.predicates
         asked = set(map(key_of, values.expressions.values()))
         for key, held in before.values.items():

@@ -235,6 +235,22 @@ class Store:
         """Writes one column; the name of the file."""
         return self.write_frame(pl.DataFrame({"": values}), name)
 
+    def write_ids(self, ids: Any) -> str:
+        """Writes ids, as an Arrow array; the name of the file."""
+        name, table = f"segment-{secrets.token_hex(8)}.arrow", pa.table({"": ids})
+
+        def write(file: Any) -> None:
+            with pa.ipc.new_file(file, table.schema) as ipc:
+                ipc.write_table(table)
+
+        self._write(name, write)
+        return name
+
+    def ids(self, name: str) -> Any:
+        """Ids, mapped."""
+        (found,) = self._columns(name).values()
+        return found
+
     def series(self, name: str) -> pl.Series:
         """One column, mapped."""
         return self.frame(name).to_series()
@@ -249,12 +265,22 @@ class Store:
             )
             for one in frame
         }
-        kept = pl.DataFrame(columns)
-        self._write(name, lambda file: kept.write_ipc(file, compression="uncompressed"))
+        kept, size = pl.DataFrame(columns), max(1, len(frame))
+        # What lies in one piece can be mapped as it is.
+        self._write(name, lambda file: kept.write_ipc(file, record_batch_size=size))
         return name
 
     def frame(self, name: str) -> pl.DataFrame:
         """Columns, mapped."""
+        found: dict[str, pl.Series] = {}
+        for told, column in self._columns(name).items():
+            wide, _, own = told.partition(":")
+            values = pl.Series(column)
+            found[own] = values.cast(getattr(pl, wide)) if wide else values
+        return pl.DataFrame(found)
+
+    def _columns(self, name: str) -> dict[str, Any]:
+        """The columns of a file, each in one piece."""
         try:
             with pa.memory_map(str(self._path / name)) as file:
                 table = pa.ipc.open_file(file).read_all()
@@ -262,12 +288,10 @@ class Store:
             raise OutputError(
                 f"{self._path / name} is damaged ({fault}); delete the snapshot, it is a cache"
             ) from None
-        found: dict[str, pl.Series] = {}
-        for told, column in zip(table.column_names, table.columns, strict=True):
-            wide, _, own = told.partition(":")
-            values = pl.Series(column.chunk(0) if column.num_chunks == 1 else column)
-            found[own] = values.cast(getattr(pl, wide)) if wide else values
-        return pl.DataFrame(found)
+        return {
+            told: column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+            for told, column in zip(table.column_names, table.columns, strict=True)
+        }
 
     def _write(self, name: str, write: Any) -> None:
         with self._reported(), open(self._path / name, "xb", opener=_private) as file:
