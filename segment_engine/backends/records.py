@@ -112,6 +112,8 @@ def _strict(node: Call, args: tuple[Evaluate, ...], function: Callable[..., Any]
         return lambda consumer: None if (x := first(consumer)) is None else function(x)
     if len(others) == 1 and isinstance(given := node.args[1], Constant):
         value = _plain(given.value)
+        if first is _itself:
+            return lambda x: None if x is None else function(x, value)
         return lambda consumer: None if (x := first(consumer)) is None else function(x, value)
 
     def evaluate(consumer: Consumer) -> Any:

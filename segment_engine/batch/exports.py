@@ -14,6 +14,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -88,10 +89,24 @@ def _long(memberships: Memberships, path: str | Path) -> None:
     schema = pa.schema(list(zip(COLUMNS, kinds, strict=True)))
     with _made(path) as fresh, _long_writer(fresh, schema) as writer:
         writer.add_key_value_metadata(_WROTE)
-        for key in memberships:
-            for ids in memberships.tiles_of(memberships.bitmap(key)):
-                audience = pa.DictionaryArray.from_arrays(np.zeros(len(ids), np.int32), [key])
-                writer.write_table(pa.table([ids, audience], schema=schema))
+        for table in _ahead(_numbered(memberships, schema)):
+            writer.write_table(table)
+
+
+def _numbered(memberships: Memberships, schema: pa.Schema) -> Iterator[pa.Table]:
+    for key in memberships:
+        for ids in memberships.tiles_of(memberships.bitmap(key)):
+            audience = pa.DictionaryArray.from_arrays(np.zeros(len(ids), np.int32), [key])
+            yield pa.table([ids, audience], schema=schema)
+
+
+def _ahead(made: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Each of them, while the next one is being made."""
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, made, None)
+        while (table := following.result()) is not None:
+            following = pool.submit(next, made, None)
+            yield table
 
 
 def _long_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:

@@ -1,5 +1,7 @@
 """Text, compared by code point; and functions that give or read text."""
 
+from operator import contains
+
 from segment_engine.operators.row import Operator, Right, Shape
 from segment_engine.values.folding import fold
 from segment_engine.values.isotime import parse_iso
@@ -28,7 +30,7 @@ ROWS = (
         api="CONTAINS",
         api_negated="NOT_CONTAINS",
         folds=True,
-        python=lambda text, needle: needle in text,
+        python=contains,
         sql=lambda text, needle: f"contains({text}, {needle})",
         polars=lambda text, needle: text.str.contains(needle, literal=True),
     ),
