@@ -24,6 +24,8 @@ FEW = 64
 MOST_TEXTS = 4_096
 SAMPLE = 1 << 16
 """So many values tell whether they are mostly different."""
+_OF_64_BITS = 18
+"""Digits."""
 _WIDE = (pl.Int128, pl.UInt128)
 """Arrow has no such numbers."""
 
@@ -108,7 +110,11 @@ def _by_dictionary(values: pl.Series) -> tuple[pl.Series, NDArray[np.uint32]]:
 
 
 def _ranks(values: pl.Series) -> NDArray[np.uint32]:
-    ranked = values.cast(pl.UInt8) if values.dtype == pl.Boolean else values
+    kind, ranked = values.dtype, values
+    if isinstance(kind, pl.Decimal) and kind.precision <= _OF_64_BITS:
+        ranked = values.to_physical().cast(pl.Int64)  # in half of the time
+    elif kind == pl.Boolean:
+        ranked = values.cast(pl.UInt8)
     return ranked.rank("dense").fill_null(0).cast(pl.UInt32).to_numpy()
 
 
