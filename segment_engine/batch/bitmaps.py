@@ -65,6 +65,14 @@ class Tile:
             return positions(self._words)
         return np.asarray(self.roaring.to_array(), np.uint32)
 
+    def overlap(self, other: "Tile") -> int:
+        """How many members both have."""
+        mine, theirs = self._words, other._words
+        if mine is None or theirs is None:
+            return int(self.roaring.intersection_cardinality(other.roaring))
+        both = min(len(mine), len(theirs))
+        return int(np.bitwise_count(mine[:both] & theirs[:both]).sum())
+
 
 class PatchedTile(Tile):
     """A tile with some of its members put in or out; the tile before is read when it is needed."""
@@ -128,10 +136,7 @@ class Bitmap:
     def overlap(self, other: "Bitmap") -> int:
         """How many members both have."""
         shared = self.tiles.keys() & other.tiles.keys()
-        return sum(
-            self.tiles[number].roaring.intersection_cardinality(other.tiles[number].roaring)
-            for number in shared
-        )
+        return sum(self.tiles[number].overlap(other.tiles[number]) for number in shared)
 
     def __and__(self, other: "Bitmap") -> "Bitmap":
         shared = self.tiles.keys() & other.tiles.keys()

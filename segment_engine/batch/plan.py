@@ -55,7 +55,7 @@ class Plan:
 
     `predicates` are bound expressions without logic, in the order of the program's inputs, with
     `lists` behind them; `roots` are the audiences that can be computed, in order, and `failed`
-    the others. `bound` has the conditions as they are at the plan's instant.
+    the others.
     """
 
     def __init__(
@@ -75,7 +75,8 @@ class Plan:
         self._setting = _setting(clock.zone, stored)
         self._graph = Graph()
         self._conditions: dict[Condition, Signed | SegmentError] = {}
-        self.bound: dict[Condition, list[Expr | Joint]] = {}
+        self._timed: dict[Condition, Rule] = {}
+        self._steady: set[Signed] = set()
         self.predicates: dict[Expr, Signed] = {}
         self.failed = dict(failed)
         self.lists = {key: self._graph.input() for key in lists}
@@ -151,8 +152,10 @@ class Plan:
         found = self._conditions.get(condition)
         if found is None:
             try:
-                self.bound[condition] = self._parts(condition, rule)
-                found = joined(self._graph, self.bound[condition], self._predicate)
+                parts = self._parts(condition, rule)
+                timed = condition in self._timed
+                leaf = self._predicate if timed else self._steadily
+                found = joined(self._graph, parts, leaf)
             except SegmentError as fault:
                 found = fault
             self._conditions[condition] = found
@@ -169,12 +172,13 @@ class Plan:
     def _bound(self, condition: Condition, rule: "Rule") -> Expr:
         """It was bound before where neither columns nor, if that matters, the clock are others."""
         kept: _Kept | None = condition.kept
-        if kept and kept.setting is self._setting and kept.clock in (None, self._clock):
-            return kept.bound
-        bound = bind_plain(self._resolved(condition, rule), self._columns, {})
-        clock = self._clock if uses_clock(condition.expression, rule.engine.derived) else None
-        condition.kept = _Kept(self._setting, clock, bound)
-        return bound
+        if not kept or kept.setting is not self._setting or kept.clock not in (None, self._clock):
+            bound = bind_plain(self._resolved(condition, rule), self._columns, {})
+            clock = self._clock if uses_clock(condition.expression, rule.engine.derived) else None
+            kept = condition.kept = _Kept(self._setting, clock, bound)
+        if kept.clock is not None:
+            self._timed[condition] = rule
+        return kept.bound
 
     def _resolved(self, condition: Condition, rule: "Rule") -> Expr:
         return resolve(condition.expression, self._clock, rule.engine.derived)
@@ -185,6 +189,32 @@ class Plan:
         if node not in self.predicates:
             self.predicates[node] = self._graph.input()
         return self.predicates[node]
+
+    def _steadily(self, node: Expr) -> Signed:
+        found = self._predicate(node)
+        self._steady.add(found)
+        return found
+
+    def at(self, clock: Clock) -> dict[Expr, Expr] | None:
+        """What predicates were at another instant, those that were others.
+
+        None where one of them was several, or a condition was made in another way.
+        """
+        found: dict[Expr, Expr] = {}
+        for condition, rule in self._timed.items():
+            resolved = resolve(condition.expression, clock, rule.engine.derived)
+            before = postfix(bind_plain(resolved, self._columns, {}))
+            now = self._parts(condition, rule)
+            if len(before) != len(now):
+                return None
+            for one, other in zip(now, before, strict=True):
+                if isinstance(one, tuple | Constant) or isinstance(other, tuple | Constant):
+                    if one != other:
+                        return None
+                elif found.setdefault(one, other) != other:
+                    return None
+        moved = {one: other for one, other in found.items() if one != other}
+        return moved if all(self.predicates[one] not in self._steady for one in moved) else None
 
 
 def joined(graph: Graph, logic: Iterable[Any], leaf: Callable[[Any], Signed]) -> Signed:

@@ -1,6 +1,6 @@
 """A run after another one: only those are asked who have changed since, or whom time moves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,42 +10,54 @@ from numpy.typing import NDArray
 
 from segment_engine.batch.bitmaps import TILE, Bitmap, PatchedTile
 from segment_engine.batch.graph import Graph, Signed, negated
-from segment_engine.batch.plan import Plan, joined, truth_of
+from segment_engine.batch.plan import Plan
 from segment_engine.batch.snapshot.some import Layout
-from segment_engine.expression.logic import Joint
-from segment_engine.expression.nodes import Constant, Expr
+from segment_engine.expression.nodes import Expr
 
 Rows = NDArray[np.uint64]
 
 
 class Moved:
-    """Whom time moves between the instants of two plans, as one root; see `asking.Asked`."""
+    """Whether any of the predicates was another one before, as one root; see `asking.Asked`."""
 
-    def __init__(self, before: Plan, after: Plan) -> None:
-        self.predicates: dict[Expr, Signed] = {}
-        self._graph = Graph()
-        parts: list[Signed] = []
-        for condition, old in before.bound.items():
-            if old != after.bound[condition]:
-                left, right = map(self._joined, (old, after.bound[condition]))
-                parts.append(self._graph.all_of((left, negated(right))))
-                parts.append(self._graph.all_of((right, negated(left))))
-        self._root = self._graph.any_of(parts)
+    def __init__(self, before: Mapping[Expr, Expr]) -> None:
+        """`before` has what each of them was."""
+        self._before = before
+        self.predicates = list(dict.fromkeys((*before, *before.values())))
 
     def onto(self, graph: Graph, inputs: Sequence[Signed]) -> list[Signed]:
-        """The root in a graph in which the predicates are `inputs`, the first of them."""
-        given = dict(zip(self.predicates.values(), inputs, strict=False))
-        return self._graph.onto(graph, given, [self._root])
+        """The root in a graph in which the predicates are `inputs`."""
+        given = dict(zip(self.predicates, inputs, strict=True))
+        parts: list[Signed] = []
+        for one, other in self._before.items():
+            now, was = given[one], given[other]
+            parts.append(graph.all_of((now, negated(was))))
+            parts.append(graph.all_of((was, negated(now))))
+        return [graph.any_of(parts)]
 
-    def _joined(self, bound: Sequence[Expr | Joint]) -> Signed:
-        return joined(self._graph, bound, self._leaf)
 
-    def _leaf(self, node: Expr) -> Signed:
-        if isinstance(node, Constant):
-            return truth_of(node)
-        if node not in self.predicates:
-            self.predicates[node] = self._graph.input()
-        return self.predicates[node]
+class Both:
+    """A plan of consumers as they were before, and behind them as they are; see `asking.Asked`.
+
+    The last of the lists says who is there as before; of those the predicates are `before`.
+    """
+
+    def __init__(self, plan: Plan, before: Mapping[Expr, Expr]) -> None:
+        self._plan, self._before = plan, before
+        self.predicates = list(dict.fromkeys((*plan.predicates, *before.values())))
+
+    def onto(self, graph: Graph, inputs: Sequence[Signed]) -> list[Signed]:
+        """The roots of the plan."""
+        given = dict(zip(self.predicates, inputs, strict=False))
+        *lists, was = inputs[len(self.predicates) :]
+
+        def either(one: Expr) -> Signed:
+            if one not in self._before:
+                return given[one]
+            sides = (was, given[self._before[one]]), (negated(was), given[one])
+            return graph.any_of([graph.all_of(side) for side in sides])
+
+        return self._plan.onto(graph, [*map(either, self._plan.predicates), *lists])
 
 
 class Flips(NamedTuple):

@@ -1,6 +1,6 @@
 """All audiences asked of a snapshot: of all its consumers, or of those who have changed since."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import add
 from pathlib import Path
@@ -22,14 +22,16 @@ from segment_engine.batch.consumers import as_ids
 from segment_engine.batch.frames import Values, words_of
 from segment_engine.batch.memberships import Memberships, Predicate
 from segment_engine.batch.plan import Plan
-from segment_engine.batch.since import Flips, Moved, ordinals_of
+from segment_engine.batch.since import Both, Flips, Moved, ordinals_of
 from segment_engine.batch.snapshot.asking import Asking
 from segment_engine.batch.snapshot.changes import FEW, Changes, Told, Update, most_changes
 from segment_engine.batch.snapshot.encoding import Rows
 from segment_engine.batch.snapshot.keys import key_of
+from segment_engine.batch.snapshot.overlay import Overlay
 from segment_engine.batch.snapshot.snapshot import Snapshot
 from segment_engine.batch.snapshot.some import Layout, Some, put
 from segment_engine.batch.snapshot.store import Store
+from segment_engine.expression.nodes import Expr
 from segment_engine.values.moments import Clock
 
 FOLDED = 16
@@ -97,7 +99,7 @@ class SnapshotRun:
             basis = self._basis(snapshot.token)
             patch = self._patch(snapshot, update, basis) if update else None
             only = self._others(patch)
-            found = self._pass(snapshot, Asking(self._plan, self._values), only)
+            found = self._pass(snapshot, self._plan, self._values, only)
             ids = snapshot.ids(self._kind)
         made = _Made(self._plan, only, found)
         if patch is None or update is None:
@@ -122,54 +124,55 @@ class SnapshotRun:
     # ---- asking
 
     def _pass(
-        self, snapshot: Snapshot, asking: Asking, only: Sequence[int], lists: bool = True
+        self, snapshot: Snapshot, plan: Plan | Moved, values: Values, only: Sequence[int]
     ) -> list[Rows]:
         """The bits of some roots, a row each, tile by tile."""
-        tiles, found = snapshot.tiles(), []
-        ids = snapshot.ids(self._kind).chunks if only else []
+        if not only:
+            return []
+        lists = self._run.lists if plan is self._plan else {}
+        asking, tiles, found = Asking(plan, values), snapshot.tiles(), []
+        ids = snapshot.ids(self._kind).chunks
         on_disk = len(only) * snapshot.size // 8 > self._run.held
         for number, some in enumerate(ids):
             width = -(-len(some) // 64)
             if number < len(tiles):
-                held = self._lists(some.slice(0, tiles[number].size)) if lists else []
+                held = _in_lists(some.slice(0, tiles[number].size), lists)
                 found.append(asking.rows(tiles[number], held, on_disk, width, only))
             else:
                 found.append(machine.rows(len(only), width, on_disk))
                 found[-1][:] = 0
-            if self._run.progress and lists:
+            if self._run.progress and plan is self._plan:
                 self._run.progress(len(found), len(ids))
-        if only and snapshot.overlay:
-            over = snapshot.overlay
-            layout = Layout(over.slots)
-            bits = self._of_some(snapshot, asking, layout, over.values, ~over.gone, only, lists)
-            for number, slots, words in layout.tiles():
-                put(found[number], layout.slots[slots] % TILE, bits[:, words])
+        if snapshot.overlay:
+            self._lay_over(snapshot, snapshot.overlay, asking, only, lists, found)
         if sum(tile.settle() for tile in tiles):
             snapshot.settle()
         return found
 
-    def _of_some(
+    def _lay_over(
         self,
         snapshot: Snapshot,
+        overlay: Overlay,
         asking: Asking,
-        layout: Layout,
-        values: pl.DataFrame,
-        there: NDArray[np.bool_],
         only: Sequence[int],
-        lists: bool = True,
-    ) -> Rows:
-        some = Some(layout, values, there)
-        held: list[Words] = []
-        if lists and self._run.lists:
-            ids = as_ids(snapshot.known_ids().gather(layout.slots), self._kind)
-            held = [layout.packed(_is_in(ids, wanted)) for wanted in self._run.lists.values()]
-        rows: Rows = asking.rows(some, held, only=only)
-        rows &= some.everybody
-        return rows
+        lists: Mapping[str, Any],
+        found: list[Rows],
+    ) -> None:
+        """Puts the bits of those in the overlay in place of those in the tiles."""
+        layout = Layout(overlay.slots)
+        some = Some(layout.padded(overlay.values), layout.packed(~overlay.gone))
+        held = self._some_in_lists(snapshot, layout, lists)
+        bits = asking.rows(some, held, only=only) & some.everybody
+        for number, slots, words in layout.tiles():
+            put(found[number], layout.slots[slots] % TILE, bits[:, words])
 
-    def _lists(self, ids: Any) -> list[Words]:
-        wanted = self._run.lists.values()
-        return [words_of(pl.Series(pc.is_in(ids, one)), len(ids)) for one in wanted]
+    def _some_in_lists(
+        self, snapshot: Snapshot, layout: Layout, lists: Mapping[str, Any]
+    ) -> list[Words]:
+        if not lists:
+            return []
+        ids = as_ids(snapshot.known_ids().gather(layout.slots), self._kind)
+        return [layout.packed(_is_in(ids, wanted)) for wanted in lists.values()]
 
     # ---- those who have changed
 
@@ -183,58 +186,60 @@ class SnapshotRun:
             or (known.snapshot, known.run) != (update.token, basis.run)
         ):
             return None
-        same = {k for k, one in basis.audiences.items() if known.audiences.get(k) == one}
-        run = self._run
-        plan = Plan(
-            {key: rule for key, rule in run.asked.rules.items() if key in same},
-            list(run.lists),
-            {},
-            run.asked.aliases,
-            replace(run.clock, as_of=known.as_of),
-            run.source.columns,
-            run.counted,
-        )
-        values, moved = Values(list(plan.predicates)), Moved(plan, self._plan)
-        held = set(self._keys(self._values))
-        if not held.issuperset(self._keys(values)):
+        before = self._plan.at(replace(self._run.clock, as_of=known.as_of))
+        if before is None or not self._has(before.values()):
             return None
-        slots = np.union1d(update.slots, self._moved(snapshot, moved))
+        slots = np.union1d(update.slots, self._moved(snapshot, before))
         if len(slots) > most_changes(snapshot):
             return None
-        keys = [key for key in self._plan.roots if key in same and key in plan.roots]
-        texts = [one.text for one in since.predicates]
-        texts = [one for one in texts if one in plan.counted and one in self._plan.counted]
-        askings = Asking(plan, values), Asking(self._plan, self._values)
-        frames = self._before_and_now(snapshot, slots, update)
+        same = [k for k, one in basis.audiences.items() if known.audiences.get(k) == one]
+        texts = [one.text for one in since.predicates if one.text in self._plan.counted]
         layout = Layout(slots)
-        old, new = (
-            self._of_some(snapshot, asking, layout, *frame, _places(one, keys, texts))
-            for one, asking, frame in zip((plan, self._plan), askings, frames, strict=True)
+        bits = self._before_and_now(
+            snapshot, layout, update, before, _places(self._plan, same, texts)
         )
-        return _Patch(keys, texts, Flips(layout, new & ~old, old & ~new))
+        old, new = np.split(bits, 2, axis=1)
+        return _Patch(same, texts, Flips(layout, new & ~old, old & ~new))
 
-    def _moved(self, snapshot: Snapshot, moved: Moved) -> NDArray[np.uint32]:
+    def _has(self, predicates: Collection[Expr]) -> bool:
+        """Whether the values that they ask about are kept."""
+        kept = set(self._values.expressions.values())
+        return kept.issuperset(Values(list(predicates)).expressions.values())
+
+    def _moved(self, snapshot: Snapshot, before: Mapping[Expr, Expr]) -> NDArray[np.uint32]:
         """The slots of those whom time moves."""
-        if not moved.predicates:
-            return np.empty(0, np.uint32)
-        asking = Asking(moved, Values(list(moved.predicates)))
-        found = self._pass(snapshot, asking, [0], lists=False)
+        moved = Moved(before)
+        values = Values(moved.predicates)
+        found = self._pass(snapshot, moved, values, [0] if before else [])
         parts = [positions(rows[0]) + np.uint32(n * TILE) for n, rows in enumerate(found)]
-        return np.concatenate(parts)
+        return np.concatenate([np.empty(0, np.uint32), *parts])
 
     def _before_and_now(
-        self, snapshot: Snapshot, slots: NDArray[np.uint32], update: Update
-    ) -> list[tuple[pl.DataFrame, NDArray[np.bool_]]]:
-        keys = self._keys(self._values)
+        self,
+        snapshot: Snapshot,
+        layout: Layout,
+        update: Update,
+        before: Mapping[Expr, Expr],
+        only: Sequence[int],
+    ) -> Rows:
+        """The bits of some roots, as they were and behind them as they are."""
+        slots, keys = layout.slots, self._keys(self._values)
         now, there = snapshot.at(slots.astype(np.int64), keys), snapshot.live()[slots]
-        before, was_there = now, there.copy()
+        was, was_there = now, there.copy()
         if len(update.slots):
             places = np.searchsorted(slots, update.slots)
             was_there[places] = update.there
             rows = np.arange(len(slots))
             rows[places] = len(slots) + np.arange(len(places))
-            before = pl.concat([now, update.before.select(keys)])[rows] if keys else now
-        return [(before, was_there), (now, there)]
+            was = pl.concat([now, update.before.select(keys)])[rows] if keys else now
+        sides = layout.packed(was_there), layout.packed(there)
+        both = Some(pl.concat(map(layout.padded, (was, now))), np.concatenate(sides))
+        held = [np.tile(one, 2) for one in self._some_in_lists(snapshot, layout, self._run.lists)]
+        first = np.repeat(np.array([~np.uint64(0), np.uint64(0)]), len(sides[0]))
+        plan = Both(self._plan, before)
+        asking = Asking(plan, Values(plan.predicates))
+        bits: Rows = asking.rows(both, [*held, first], only=only)
+        return bits & both.everybody
 
     @staticmethod
     def _keys(values: Values) -> list[str]:
@@ -319,6 +324,10 @@ def _places(plan: Plan, keys: Sequence[str], texts: Sequence[str]) -> list[int]:
     roots = {key: place for place, key in enumerate(plan.roots)}
     counted = {text: place for place, text in enumerate(plan.counted, len(roots))}
     return [*(roots[key] for key in keys), *(counted[text] for text in texts)]
+
+
+def _in_lists(ids: Any, lists: Mapping[str, Any]) -> list[Words]:
+    return [words_of(pl.Series(pc.is_in(ids, one)), len(ids)) for one in lists.values()]
 
 
 def _is_in(ids: Any, wanted: Any) -> NDArray[np.bool_]:

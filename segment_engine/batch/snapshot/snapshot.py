@@ -182,16 +182,15 @@ class Snapshot:
     def slots_of(self, ids: pl.Series) -> NDArray[np.int64]:
         """The slot of each id, also of one that is gone; -1 for one that has none."""
         found = np.full(len(ids), -1)
-        asked = pl.DataFrame({"id": ids, "asked": np.arange(len(ids))})
         first = 0
         for segment in self._state.segments:
-            held = pl.Series(self._store.ids(segment.ids)).cast(ids.dtype)
+            held = pl.Series(self._store.ids(segment.ids))
             if len(held) == len(ids) and held.equals(ids):
                 return np.arange(first, first + len(ids))
-            _look_up(asked, held, np.arange(first, first + len(held)), found)
+            _look_up(ids, held, np.arange(first, first + len(held)), found)
             first += len(held)
         if self.overlay:
-            _look_up(asked, self.overlay.frame["id"], self.overlay.slots, found)
+            _look_up(ids, self.overlay.frame[ID], self.overlay.slots, found)
         return found
 
     def at(self, slots: NDArray[np.int64], keys: Sequence[str]) -> pl.DataFrame:
@@ -216,8 +215,8 @@ class Snapshot:
         for key in keys:
             encoded = self._store.value(segment.values[key], segment.size)
             assert encoded is not None, "what is damaged was made anew before"
-            many = len(places) * MANY > segment.size
-            found[key] = encoded.values().gather(places) if many else encoded.at(places)
+            coded = encoded.kind != "plain" and len(places) * MANY > segment.size
+            found[key] = encoded.values().gather(places) if coded else encoded.at(places)
         return pl.DataFrame(found)
 
     def settle(self) -> None:
@@ -318,9 +317,16 @@ class Snapshot:
             made.values[key_of(value)] = files
 
 
-def _look_up(asked: pl.DataFrame, held: pl.Series, slots: Any, found: NDArray[np.int64]) -> None:
+def _look_up(ids: pl.Series, held: pl.Series, slots: Any, found: NDArray[np.int64]) -> None:
     """Puts the slots of those ids that are held where they are asked for."""
+    held = held.cast(ids.dtype)
+    if (ids.dtype.is_integer() or ids.dtype == pl.String) and len(held) and held.is_sorted():
+        places = np.minimum(held.search_sorted(ids).to_numpy(), len(held) - 1)
+        there = (held.gather(places) == ids).fill_null(False).to_numpy()
+        found[there] = slots[places[there]]
+        return
     known = pl.DataFrame({"id": held, "slot": slots})
+    asked = pl.DataFrame({"id": ids, "asked": np.arange(len(ids))})
     both = known.join(asked, on="id", how="inner")
     found[both["asked"].to_numpy()] = both["slot"].to_numpy()
 

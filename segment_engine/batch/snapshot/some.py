@@ -27,6 +27,12 @@ class Layout:
         """Truths by slot as words."""
         return packed((self.places >= 0) & _at(truths, self.places))
 
+    def padded(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows by slot, with rows of nulls where the words are filled up."""
+        index = pl.Series(self.places)
+        index = index.set(index < 0, None)
+        return frame.select(pl.all().gather(index)) if frame.width else frame
+
     def truths(self, row: Words) -> NDArray[np.bool_]:
         """Words as truths by slot."""
         bits = np.unpackbits(row.view(np.uint8), bitorder="little").view(np.bool_)
@@ -45,12 +51,9 @@ class Some:
     Nothing is kept of predicates: it takes longer than to ask again.
     """
 
-    def __init__(self, layout: Layout, values: pl.DataFrame, there: NDArray[np.bool_]) -> None:
-        """`values` by key, a row a slot; of those that are not `there` they are null."""
-        index = pl.Series(layout.places)
-        index = index.set(index < 0, None)
-        self._values = values.select(pl.all().gather(index)) if values.width else values
-        self.everybody = layout.packed(there)
+    def __init__(self, values: pl.DataFrame, everybody: Words) -> None:
+        """`values` by key, a row for each bit of `everybody`; null for those who are not there."""
+        self._values, self.everybody = values, everybody
 
     def encoded(self, value: Expr) -> Encoded:
         """A value of all of them."""
