@@ -14,6 +14,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from segment_engine import Engine
 from segment_engine.batch.generations import Generation, Generations
 from segment_engine.batch.packs import hash_of
 
@@ -38,6 +39,9 @@ AUDIENCES = (
     + [f'email contains "{n}" or totalOrders = {n}' for n in range(10)]
     + [f'email ends with "shop.example" and totalOrderValue < {n}' for n in range(100, 1_100, 100)]
 )
+
+
+ROWS = [{"id": 1, "totalOrders": 1}, {"id": 2, "totalOrders": 2}]
 
 
 class Runs:
@@ -126,3 +130,13 @@ def test_the_command_line_killed_at_any_point(tmp_path: Path) -> None:
             assert contents(newest) == expected[point % 2]
             assert [*runs.left_over()] == []
     print(f"killed {POINTS} runs over {SIZE:,} consumers, {through} of them after publishing")
+
+
+def test_what_a_killed_run_left_in_a_snapshot_goes(tmp_path: Path) -> None:
+    left, kept = tmp_path / "snap" / "segment-0123456789abcdef.bits", tmp_path / "snap"
+    for _ in range(2):
+        Engine().materialize({"a": "totalOrders > 1"}, ROWS, snapshot=kept)
+        assert not left.exists()
+        left.write_bytes(b"half a file")
+    Engine().materialize({"a": "totalOrders > 1"}, ROWS, snapshot=kept)
+    assert not left.exists()

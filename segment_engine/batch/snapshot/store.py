@@ -112,6 +112,7 @@ class Store:
                 take(lock.fileno(), wait=True)
             state = self._state()
             self._sizes = state.sizes
+            self._remove_but(self._used(state))  # what a run that was killed has left
             yield state
 
     def _reported(self) -> AbstractContextManager[None]:
@@ -158,11 +159,7 @@ class Store:
 
     def publish(self, state: State) -> None:
         """Makes the state that of the snapshot, and deletes the files that it does not name."""
-        used = {LIST, LOCK, state.overlay}
-        for segment in state.segments:
-            used |= {segment.ids, *(one.file for one in segment.predicates.values())}
-            for value in segment.values.values():
-                used |= {f"{value.file}.bits", f"{value.file}.arrow"}
+        used = self._used(state)
         state.sizes = {name: size for name, size in self._sizes.items() if name in used}
         with self._reported():
             fresh = self._path / f"segment-{secrets.token_hex(8)}.json"
@@ -171,6 +168,18 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(fresh, self._path / LIST)
+        self._remove_but(used)
+
+    @staticmethod
+    def _used(state: State) -> set[str]:
+        used = {state.overlay}
+        for segment in state.segments:
+            used |= {segment.ids, *(one.file for one in segment.predicates.values())}
+            for value in segment.values.values():
+                used |= {f"{value.file}.bits", f"{value.file}.arrow"}
+        return used
+
+    def _remove_but(self, used: set[str]) -> None:
         for name in self._ours() - used:
             with suppress(OSError):
                 os.unlink(self._path / name)
