@@ -67,6 +67,7 @@ coverage: $(READY)
 	$(PY) -m coverage report --show-missing --skip-covered
 
 bench: $(READY)
+	@$(PIP) --no-build-isolation --editable '.[dev,bench]'
 	$(PY) -m benchmarks
 
 wheel: $(READY)

@@ -13,6 +13,7 @@ from segment_engine import Rule
 from segment_engine.batch.memberships import Memberships
 
 BASELINE = "expert, a query an audience"
+POLARS = "Polars, one select"
 FILTERED_AT_MOST = 200
 """One query with that many filters at most: its time grows with the square of their number."""
 
@@ -46,7 +47,7 @@ def contenders(job: Job) -> list[Contender]:
     return [
         (BASELINE, partial(_by_hand, job)),
         *(filtered if len(job.audiences) <= FILTERED_AT_MOST else []),
-        ("Polars, one select", partial(_in_polars, job.frame, _sums(job))),
+        (POLARS, partial(_in_polars, job.frame, _sums(job))),
         ("ours", partial(_ours, job)),
         ("ours, from a snapshot", partial(_ours_of_snapshot, job)),
     ]

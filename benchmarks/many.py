@@ -69,6 +69,13 @@ def round_of(
 ) -> tuple[Job, Job]:
     """The same audiences, to be counted on the table and on Parquet."""
     audiences = pools.audiences(pools.pool(pool, metadata), number)
+    return jobs(connection, file, pool, audiences)
+
+
+def jobs(
+    connection: duckdb.DuckDBPyConnection, file: Path, pool: str, audiences: list[pools.Audience]
+) -> tuple[Job, Job]:
+    """Audiences of a pool, to be counted on the table and on Parquet."""
     print(f"\n{described(pool, audiences)}")
     rules = checked(audiences)
     table = connection.table("consumers")

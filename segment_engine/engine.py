@@ -18,6 +18,8 @@ from segment_engine.rule import AsOf, Rule
 from segment_engine.values.moments import Clock
 
 if TYPE_CHECKING:
+    from segment_engine.batch.generations import Generation
+    from segment_engine.batch.matcher import Matcher
     from segment_engine.batch.memberships import Memberships
     from segment_engine.batch.planned import RunPlan
 
@@ -123,6 +125,8 @@ class Engine:
         lists: Mapping[str, Collection[Any]] | None = None,
         progress: Callable[[int, int], None] | None = None,
         snapshot: str | Path | None = None,
+        since: "Memberships | Generation | None" = None,
+        changed: Collection[Any] | str | None = None,
         count_predicates: bool = False,
     ) -> "Memberships":
         """The members of many audiences at one instant.
@@ -131,10 +135,13 @@ class Engine:
         ids, which are part of the result as far as they are consumers. A rule that is wrong,
         reads what the source lacks, or refers to an audience that is unknown, failed or itself
         is reported in `.failed` and does not stop the others. `snapshot` is a folder to keep the
-        consumers in, prepared for the next run; see README. `count_predicates` (engine snapshot
-        alone) counts the consumers of each condition, too. `progress(done, total)` is called as
-        the run goes on. Raises SourceError where the source or its ids cannot be read,
-        OutputError where the snapshot cannot be written.
+        consumers in, prepared for the next run; see README. `since` is a run before: where that
+        asked the same snapshot, only those are asked who have changed, or whom time moves, and
+        the result is the same as if all were. `changed` says who has changed: ids, or a column
+        that grows with each change; else all are compared with the snapshot. `count_predicates`
+        (engine snapshot alone) counts the consumers of each condition, too. `progress(done,
+        total)` is called as the run goes on. Raises SourceError where the source or its ids
+        cannot be read, OutputError where the snapshot cannot be written.
         """
         return part("batch").materialize(  # type: ignore[no-any-return]
             self,
@@ -146,7 +153,28 @@ class Engine:
             lists=lists or {},
             progress=progress,
             snapshot=snapshot,
+            since=since,
+            changed=changed,
             count_predicates=count_predicates,
+        )
+
+    def matcher(
+        self,
+        rules: "Mapping[str, RuleSource | Rule]",
+        *,
+        as_of: AsOf = None,
+        id_column: str = "id",
+        lists: Mapping[str, Collection[Any]] | None = None,
+    ) -> "Matcher":
+        """A function from one consumer to the keys of all audiences that it is in.
+
+        Prepared once for many consumers, at one instant; each distinct condition is asked once a
+        consumer. It says what `Rule.matches` says of each rule. References, `lists` and `.failed`
+        are those of `materialize`; with lists a consumer has its id under `id_column`, and
+        RunError is raised for an id of another type than a list has.
+        """
+        return part("matcher").matcher(  # type: ignore[no-any-return]
+            self, rules, as_of=as_of, id_column=id_column, lists=lists or {}
         )
 
     def plan(

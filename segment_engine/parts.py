@@ -20,6 +20,7 @@ _MODULES = {
     "terminal": "segment_engine.display.terminal",
     "notebook": "segment_engine.display.notebook",
     "batch": "segment_engine.batch.materialize",
+    "matcher": "segment_engine.batch.matcher",
     "lists": "segment_engine.batch.lists",
     "manifest": "segment_engine.batch.manifest",
     "publishing": "segment_engine.batch.publishing",

@@ -201,20 +201,32 @@ class Group:
             for name, fields in self.consumers.items()
         }
 
+    @cached_property
+    def asked(self) -> dict[str, Any]:
+        """All right rules of the group and their complements, and its audiences."""
+        rules = {
+            f"{way} {case.number}": rule
+            for case in self.cases
+            if "members" in case.given
+            for way, rule in case.rules.items()
+        }
+        return rules | self.given.get("audiences", {})
+
+    @cached_property
+    def at_once(self) -> dict[str, set[str]]:
+        """The keys of each consumer's audiences, from one function for all of them."""
+        lists = self.given.get("lists")
+        keys_of = self.engine.matcher(self.asked, as_of=self.as_of, lists=lists)
+        return {name: set(keys_of({**person, "id": name})) for name, person in self.dicts.items()}
+
     def run(self, engine: str) -> Memberships:
         """All right rules of the group and their complements, in one run."""
         if engine not in self._runs:
-            rules = {
-                f"{way} {case.number}": rule
-                for case in self.cases
-                if "members" in case.given
-                for way, rule in case.rules.items()
-            }
             with TemporaryDirectory() as folder:
                 kept = {"engine": "snapshot", "snapshot": f"{folder}/snapshot"}
                 for how in [kept, kept] if engine == KEPT else [{"engine": engine}]:
                     self._runs[engine] = self.engine.materialize(
-                        rules | self.given.get("audiences", {}),
+                        self.asked,
                         self.table,
                         as_of=self.as_of,
                         lists=self.given.get("lists"),
@@ -252,9 +264,12 @@ class Case:
         return {"combinator": "and", "not": True, "rules": [query]}
 
     def kept(self, way: str, engine: str) -> set[str]:
-        """Whom an engine keeps; "matches" is asked dict by dict."""
+        """Whom an engine keeps; "matches" and "matcher" are asked dict by dict."""
         if engine == "embedded duckdb" or engine == "embedded polars":
             return self._embedded(way, engine.removeprefix("embedded "))
+        if engine == "matcher":
+            key = f"{way} {self.number}"
+            return {name for name, keys in self.group.at_once.items() if key in keys}
         if engine != "matches":
             return set(self.group.run(engine).members(f"{way} {self.number}"))
         rule = self.rules[way]
@@ -272,7 +287,7 @@ class Case:
     @property
     def engines(self) -> tuple[str, ...]:
         """What is to give the same members."""
-        asked = (*ENGINES, KEPT) if self.group.storage else (*ENGINES, KEPT, "matches")
+        asked = (*ENGINES, KEPT) if self.group.storage else (*ENGINES, KEPT, "matches", "matcher")
         refers = bool(self.rules["members"].audiences)
         return (*asked, *(f"embedded {name}" for name in ("duckdb", "polars") if refers))
 

@@ -53,6 +53,17 @@ def to_value(
     return fold(resolved, lambda node, args: _compile(node, args, columns, known))
 
 
+def to_test(resolved: Expr, subject: Expr) -> Callable[[Any], Any]:
+    """`to_value` as a function of the value of `subject`, a part that alone reads the consumer."""
+    return fold(
+        resolved, lambda node, args: _itself if node == subject else _compile(node, args, None, {})
+    )
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
 def _compile(
     node: Expr, args: tuple[Evaluate, ...], columns: Columns | None, members: Members
 ) -> Evaluate:
@@ -84,9 +95,9 @@ def _call(node: Call, args: tuple[Evaluate, ...], columns: Columns | None) -> Ev
     assert function is not None, op
     if op.sees_missing:
         return lambda consumer: function(*[argument(consumer) for argument in args])
-    if _compares_numbers(op, node):
+    if compares_numbers(op, node):
         return _numeric(node, args, function, columns)
-    return _strict(args, function)
+    return _strict(node, args, function)
 
 
 def _plain(value: Any) -> Any:
@@ -94,11 +105,14 @@ def _plain(value: Any) -> Any:
     return frozenset(item.value for item in value) if isinstance(value, tuple) else value
 
 
-def _strict(args: tuple[Evaluate, ...], function: Callable[..., Any]) -> Evaluate:
+def _strict(node: Call, args: tuple[Evaluate, ...], function: Callable[..., Any]) -> Evaluate:
     """Missing in, missing out: false for a predicate."""
-    if len(args) == 1:
-        (only,) = args
-        return lambda consumer: None if (x := only(consumer)) is None else function(x)
+    first, *others = args
+    if not others:
+        return lambda consumer: None if (x := first(consumer)) is None else function(x)
+    if len(others) == 1 and isinstance(given := node.args[1], Constant):
+        value = _plain(given.value)
+        return lambda consumer: None if (x := first(consumer)) is None else function(x, value)
 
     def evaluate(consumer: Consumer) -> Any:
         values = [argument(consumer) for argument in args]
@@ -110,7 +124,8 @@ def _strict(args: tuple[Evaluate, ...], function: Callable[..., Any]) -> Evaluat
 # ---- numbers
 
 
-def _compares_numbers(op: Operator, node: Call) -> bool:
+def compares_numbers(op: Operator, node: Call) -> bool:
+    """Whether a row compares numbers, of which those that a rule names are exact."""
     family = _family(node.args[0])
     if op is _HAS:
         element = node.args[0].type.element

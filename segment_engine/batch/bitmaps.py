@@ -66,6 +66,25 @@ class Tile:
         return np.asarray(self.roaring.to_array(), np.uint32)
 
 
+class PatchedTile(Tile):
+    """A tile with some of its members put in or out; the tile before is read when it is needed."""
+
+    __slots__ = ("_before", "_flips", "_places")
+
+    def __init__(self, count: int, before: Tile | None, places: Ordinals, flips: Words) -> None:
+        """`count` members in the end; `flips` says of each of the `places` whether it turns."""
+        super().__init__(count)
+        self._before, self._places, self._flips = before, places, flips
+
+    @property
+    def blob(self) -> Any:
+        """See Tile."""
+        before = self._before.roaring if self._before is not None else BitMap()
+        turns = np.unpackbits(self._flips.view(np.uint8), bitorder="little").view(np.bool_)
+        turned = BitMap(self._places[turns[: len(self._places)]])
+        return roaring_bytes(_words_of(before ^ turned))
+
+
 class Bitmap:
     """The members of an audience by ordinal; immutable.
 
@@ -166,7 +185,7 @@ def positions(words: Words) -> Ordinals:
     """The numbers of the bits that are set, ascending."""
     octets = words.view(np.uint8)
     used = np.flatnonzero(octets)
-    bits = np.flatnonzero(np.unpackbits(octets[used], bitorder="little"))
+    bits = np.flatnonzero(np.unpackbits(octets[used], bitorder="little").view(np.bool_))
     found: Ordinals = (used[bits >> 3] * 8 + (bits & 7)).astype(np.uint32)
     return found
 

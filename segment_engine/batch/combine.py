@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from segment_engine.backends.sources import Source
 from segment_engine.errors import RunError
 from segment_engine.expression.nodes import Call, Constant, Expr, fold
 from segment_engine.expression.references import references
@@ -16,6 +15,7 @@ from segment_engine.expression.resolve import AND, IN_AUDIENCE, NOT, TRUE, make
 from segment_engine.values.moments import Clock
 
 if TYPE_CHECKING:
+    from segment_engine.backends.sources import Source
     from segment_engine.rule import Rule
 
 Ids = frozenset[Any]
@@ -26,7 +26,7 @@ Part = Ids | Expr
 class Combiner:
     """One source at one instant on one engine: the members of rules, references and all."""
 
-    def __init__(self, run: Any, clock: Clock, source: Source, id_column: str) -> None:
+    def __init__(self, run: Any, clock: Clock, source: "Source", id_column: str) -> None:
         self._run, self._clock, self._source, self._id = run, clock, source, id_column
         self._everybody: Ids | None = None
 
@@ -41,7 +41,9 @@ class Combiner:
     def held(self, key: str, given: Any, rule: "Rule") -> Ids:
         """The ids of a list that are consumers; RunError where they are of another type."""
         everybody = self.everybody(rule)
-        return everybody.intersection(listed(key, given, {type(one) for one in everybody}))
+        return everybody.intersection(
+            listed(f"audience {key!r}", given, {type(one) for one in everybody})
+        )
 
     def everybody(self, rule: "Rule") -> Ids:
         """The ids of all consumers."""
@@ -80,30 +82,30 @@ class Combiner:
         return frozenset(self._run.members(piece, self._clock, self._source, self._id))
 
 
-def listed(key: str, given: Any, kinds: set[type]) -> Ids:
-    """The ids of a list, as consumers have them whose ids are of `kinds`.
+def listed(whose: str, given: Any, kinds: set[type]) -> Ids:
+    """The ids of a list, such as an audience's, as consumers have them whose ids are of `kinds`.
 
     Texts of whole numbers are numbers where the consumers' ids are. Raises RunError where nothing
     else can be meant.
     """
-    ids = _ids_of(key, given)
+    ids = _ids_of(whose, given)
     if kinds == {int} and all(isinstance(i, str) and _WHOLE.fullmatch(i) for i in ids):
         ids = frozenset(map(int, ids))
     found = {type(one) for one in ids}
     if found and kinds and not found & kinds:
         names = [" or ".join(sorted(k.__name__ for k in some)) for some in (found, kinds)]
-        raise RunError(f"the ids of audience {key!r} are {names[0]}, the consumers' {names[1]}")
+        raise RunError(f"the ids of {whose} are {names[0]}, the consumers' {names[1]}")
     return ids
 
 
-def _ids_of(key: str, given: Any) -> Ids:
+def _ids_of(whose: str, given: Any) -> Ids:
     named = isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable)
     try:
         if not named:
             return frozenset(given)
     except TypeError:
         pass
-    raise RunError(f"the members of audience {key!r} are a list of ids, not {given!r:.80}")
+    raise RunError(f"the members of {whose} are a list of ids, not {given!r:.80}")
 
 
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,38})")

@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import quote
 
 import duckdb
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -83,11 +84,32 @@ def _schema(memberships: Memberships) -> pa.Schema:
 
 
 def _long(memberships: Memberships, path: str | Path) -> None:
-    schema = _schema(memberships)
-    with _made(path) as fresh, pq.ParquetWriter(fresh, schema, compression="zstd") as writer:
-        for table in tables(memberships):
-            if len(table):
-                writer.write_table(table)
+    kinds = (memberships.ids.type, pa.dictionary(pa.int32(), pa.string()))
+    schema = pa.schema(list(zip(COLUMNS, kinds, strict=True)))
+    with _made(path) as fresh, _long_writer(fresh, schema) as writer:
+        writer.add_key_value_metadata(_WROTE)
+        for key in memberships:
+            if len(found := memberships.bitmap(key)):
+                audience = pa.DictionaryArray.from_arrays(np.zeros(len(found), np.int32), [key])
+                writer.write_table(pa.table([memberships.ids_of(found), audience], schema=schema))
+
+
+def _long_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Ids of one audience ascend in most runs and none stands twice, so differences are written.
+
+    The schema of Arrow is left out, because it would make the audiences something else than text.
+    """
+    ids, audience = COLUMNS
+    whole = pa.types.is_integer(schema.field(ids).type)
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        use_dictionary=[audience],
+        column_encoding={ids: "DELTA_BINARY_PACKED"} if whole else None,
+        write_statistics=[audience],
+        store_schema=False,
+    )
 
 
 def _arrow(memberships: Memberships, path: str | Path) -> None:

@@ -27,7 +27,7 @@ from segment_engine.batch.folder import (
     refuse_earlier,
 )
 from segment_engine.batch.manifest import MANIFEST, Manifest, read_manifest
-from segment_engine.batch.memberships import Memberships
+from segment_engine.batch.memberships import Memberships, Predicate
 from segment_engine.batch.ordinals import Ordinals
 from segment_engine.batch.packs import Pack, read_index, stored
 from segment_engine.errors import OutputError, RunError, SegmentError
@@ -124,7 +124,12 @@ class Generation:
             held = np.zeros(len(ids), np.bool_)
             held[self.everybody.ordinals()] = True
             ids = pc.if_else(pa.chunked_array([held]), ids, pa.scalar(None, ids.type))
-        return Memberships(ids, self.audiences, self.failed)
+        told = self.predicates
+        counted = [] if told is None else told.to_pylist()
+        found = [
+            Predicate(one["predicate"], one["count"], tuple(one["audiences"])) for one in counted
+        ]
+        return Memberships(ids, self.audiences, self.failed, found, self.manifest.basis)
 
     @cached_property
     def predicates(self) -> pa.Table | None:

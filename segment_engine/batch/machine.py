@@ -22,14 +22,21 @@ _ALONE: dict[Does, Callable[..., Any]] = {"not": np.bitwise_not, "copy": np.posi
 
 
 def run(
-    program: Program, everybody: Words, inputs: Sequence[Words], on_disk: bool = False
+    program: Program,
+    everybody: Words,
+    inputs: Sequence[Words],
+    on_disk: bool = False,
+    width: int = 0,
 ) -> NDArray[np.uint64]:
     """The roots' bits, a row each; `inputs` have no bit that `everybody` has not.
 
     `on_disk`: the rows are a mapped file without a name, so that their number costs no memory.
+    `width`: the words of a row, where they are to be more; no bit is set in those behind.
     """
     size = len(everybody)
-    roots = _rows(program.roots, size, on_disk)
+    whole = rows(program.roots, max(width, size), on_disk)
+    whole[:, size:] = 0
+    roots = whole[:, :size]
     between = program.registers - 1 - program.inputs - program.roots
     registers = [
         everybody,
@@ -42,10 +49,11 @@ def run(
             _DOES[does](registers[left], registers[right], out=registers[to])
         else:
             _ALONE[does](registers[left], out=registers[to])
-    return roots
+    return whole
 
 
-def _rows(count: int, size: int, on_disk: bool) -> NDArray[np.uint64]:
+def rows(count: int, size: int, on_disk: bool) -> NDArray[np.uint64]:
+    """Room for so many rows of so many words; see `run`."""
     if not on_disk or count * size == 0:
         return np.empty((count, size), np.uint64)
     try:

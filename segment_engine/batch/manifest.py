@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from segment_engine.backends.sources.files import stamped
+from segment_engine.batch.basis import Basis
 from segment_engine.errors import OutputError
 
 MANIFEST = "manifest.json"
-MARKER, VERSION = "segment-engine generation", 1
+MARKER, VERSION = "segment-engine generation", 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Manifest:
     `created` is aware, in UTC. Of the `ordinals` given so far `consumers` had an id in this run.
     `audiences` are those with members to read. `failed` are the messages of those that could not
     be computed; of them `carried` keep the members of an earlier generation, of that number.
-    `packs` are the generations whose bitmaps.bin it reads.
+    `packs` are the generations whose bitmaps.bin it reads. `basis` is what it was computed from.
     """
 
     number: int
@@ -70,6 +71,7 @@ class Manifest:
     source: str | None = None
     fingerprint: str | None = None
     id_column: str | None = None
+    basis: Basis | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As an object for JSON, `created` as ISO text, the audiences as `members`.
@@ -132,5 +134,11 @@ def read_manifest(path: Path) -> Manifest:
 def _manifest(told: dict[str, Any]) -> Manifest:
     audiences = {key: Audience(**one) for key, one in told.pop("members").items()}
     created = datetime.fromisoformat(told.pop("created"))
-    packs = tuple(told.pop("packs"))
-    return Manifest(created=created, audiences=audiences, packs=packs, **told)
+    packs, basis = tuple(told.pop("packs")), told.pop("basis")
+    return Manifest(
+        created=created,
+        audiences=audiences,
+        packs=packs,
+        basis=Basis(**basis) if basis else None,
+        **told,
+    )

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segment_engine.backends.sources import open_for
-from segment_engine.batch.asked import Asked
+from segment_engine.batch.asked import asked_of
 from segment_engine.batch.combine import Combiner
+from segment_engine.batch.generations import Generation
 from segment_engine.batch.memberships import Memberships
 from segment_engine.batch.one_pass import one_pass
 from segment_engine.batch.planned import RunPlan, planned
 from segment_engine.batch.rule_by_rule import rule_by_rule
+from segment_engine.batch.snapshot_run import Keeping
 from segment_engine.errors import RunError, SegmentError
 from segment_engine.expression.references import condition_of
 from segment_engine.parts import ENGINES, part
@@ -51,6 +53,8 @@ def materialize(
     aliases: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
     snapshot: str | Path | None = None,
+    since: Memberships | Generation | None = None,
+    changed: Collection[Any] | str | None = None,
     count_predicates: bool = False,
 ) -> Memberships:
     """As `Engine.materialize`.
@@ -63,16 +67,34 @@ def materialize(
     if engine_name != "snapshot" and (snapshot is not None or count_predicates):
         lacking = "counts no predicates" if snapshot is None else "asks no snapshot"
         raise RunError(f"engine {engine_name!r} {lacking}; leave one of the two away")
-    if snapshot is not None and (not isinstance(snapshot, str | Path) or snapshot == ""):
-        raise RunError(f"a snapshot is the path of a folder, not {snapshot!r:.80}")
-    asked = _asked(engine, rules, lists, failed, aliases)
+    keeping = _keeping(snapshot, since, changed)
+    asked = asked_of(engine, rules, lists, failed, aliases)
     clock = engine.clock(as_of)
-    opened = open_for(engine, list(asked.rules.values()), source, id_column)
+    more = [changed] if isinstance(changed, str) else []
+    opened = open_for(engine, list(asked.rules.values()), source, id_column, more)
+    if more and changed not in opened.read:
+        known = ", ".join(list(opened.columns)[:20])
+        raise RunError(f"there is no column {changed!r} to tell who changed; there are {known}")
     if engine_name == "snapshot":
-        made = one_pass(asked, clock, opened, id_column, progress, snapshot, count_predicates)
+        made = one_pass(asked, clock, opened, id_column, progress, keeping, count_predicates)
     else:
         made = rule_by_rule(engine, asked, part(engine_name), clock, opened, id_column, progress)
     return made.in_order([*rules, *lists, *(failed or {})])
+
+
+def _keeping(
+    snapshot: str | Path | None, since: Memberships | Generation | None, changed: Any
+) -> Keeping | None:
+    if snapshot is None:
+        if since is not None or changed is not None:
+            raise RunError("only a snapshot can be asked for what has changed; name its folder")
+        return None
+    if not isinstance(snapshot, str | Path) or snapshot == "":
+        raise RunError(f"a snapshot is the path of a folder, not {snapshot!r:.80}")
+    before = since.memberships if isinstance(since, Generation) else since
+    if not isinstance(before, Memberships | None):
+        raise RunError(f"a run before is a Memberships or a Generation, not {since!r:.80}")
+    return Keeping(snapshot, before, changed)
 
 
 def plan(
@@ -86,36 +108,5 @@ def plan(
     aliases: Mapping[str, str] | None = None,
 ) -> RunPlan:
     """As `Engine.plan`; `failed` and `aliases` as in `materialize`."""
-    asked = _asked(engine, rules, lists, failed, aliases)
+    asked = asked_of(engine, rules, lists, failed, aliases)
     return planned(engine, asked, engine.clock(as_of), source)
-
-
-def _asked(
-    engine: "Engine",
-    rules: Mapping[str, Any],
-    lists: Mapping[str, Collection[Any]],
-    failed: Mapping[str, SegmentError] | None,
-    aliases: Mapping[str, str] | None,
-) -> Asked:
-    for given, wanted in ((rules, "rule"), (lists, "ids")):
-        if not isinstance(given, Mapping):
-            raise RunError(
-                f"audiences are a mapping of key to {wanted}, not {type(given).__name__}"
-            )
-    if twice := rules.keys() & lists.keys():
-        raise RunError(f"audience {min(twice)!r} is given as a rule and as a list")
-    checked, broken = _checked(engine, rules)
-    return Asked(checked, lists, broken | dict(failed or {}), aliases or {})
-
-
-def _checked(
-    engine: "Engine", rules: Mapping[str, Any]
-) -> tuple[dict[str, "Rule"], dict[str, SegmentError]]:
-    checked: dict[str, Rule] = {}
-    failed: dict[str, SegmentError] = {}
-    for key, given in rules.items():
-        try:
-            checked[key] = engine.rule(given)
-        except SegmentError as fault:
-            failed[key] = fault
-    return checked, failed

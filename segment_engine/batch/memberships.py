@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from segment_engine.batch.basis import Basis
 from segment_engine.batch.bitmaps import Bitmap
 from segment_engine.display.shown import Shown
 from segment_engine.display.words import Block, Table, Words, said
@@ -38,8 +39,12 @@ class Memberships(Shown):
         audiences: Mapping[str, Bitmap],
         failed: Mapping[str, SegmentError],
         predicates: Iterable[Predicate] = (),
+        basis: Basis | None = None,
+        moves: Mapping[str, tuple[int, int]] | None = None,
+        asked: int | None = None,
     ) -> None:
         """Made by `Engine.materialize`. `ids` are by ordinal, null for one that nobody has now."""
+        self._basis, self._moves, self._asked = basis, moves, asked
         self._ids, self._audiences = ids, dict(audiences)
         self._failed = MappingProxyType(dict(failed))
         self._predicates = tuple(predicates)
@@ -63,6 +68,24 @@ class Memberships(Shown):
     def predicates(self) -> tuple[Predicate, ...]:
         """The distinct conditions, where the run was asked to count them."""
         return self._predicates
+
+    @property
+    def basis(self) -> Basis | None:
+        """What the run was computed from; None where no snapshot was asked."""
+        return self._basis
+
+    @property
+    def moves(self) -> Mapping[str, tuple[int, int]] | None:
+        """How many entered and left an audience since the run before, where only they were asked.
+
+        None where all consumers were asked, as they are where too little is known.
+        """
+        return self._moves
+
+    @property
+    def asked(self) -> int:
+        """How many consumers were asked: all, or those who may have moved since the run before."""
+        return self.consumers if self._asked is None else self._asked
 
     def counts(self) -> dict[str, int]:
         """The number of members of each audience that was computed."""
@@ -107,6 +130,9 @@ class Memberships(Shown):
             {key: self._audiences[key] for key in order if key in self._audiences},
             {key: self._failed[key] for key in order if key in self._failed},
             self._predicates,
+            self._basis,
+            self._moves,
+            self._asked,
         )
 
     def to_arrow(self) -> pa.Table:

@@ -1,9 +1,9 @@
 """All audiences in one pass over the consumers: each predicate once, then their bits combined."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from operator import add
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -21,10 +21,8 @@ from segment_engine.batch.consumers import as_ids, check_ids
 from segment_engine.batch.frames import Predicates, Values, words_of
 from segment_engine.batch.memberships import Memberships, Predicate
 from segment_engine.batch.plan import Plan
-from segment_engine.batch.snapshot.asking import Asking
 from segment_engine.batch.snapshot.encoding import Rows
-from segment_engine.batch.snapshot.snapshot import Snapshot
-from segment_engine.batch.snapshot.store import Store
+from segment_engine.batch.snapshot_run import Batch, Keeping, SnapshotRun
 from segment_engine.errors import SegmentError, SourceError
 from segment_engine.values.moments import Clock
 
@@ -40,13 +38,13 @@ def one_pass(
     source: Source,
     id_column: str,
     progress: Progress | None = None,
-    snapshot: str | Path | None = None,
+    snapshot: Keeping | None = None,
     counted: bool = False,
 ) -> Memberships:
     """The members of all audiences; one that cannot be computed is in `.failed`.
 
-    `snapshot` is the folder of one to bring up to date and ask instead of the source; `counted`:
-    conditions are counted, too. Raises SourceError where the ids cannot be read, RunError where
+    `snapshot` is one to bring up to date and ask instead of the source; `counted`: conditions
+    are counted, too. Raises SourceError where the ids cannot be read, RunError where
     they are none.
     """
     run = _Run(asked, clock, source, id_column, counted)
@@ -67,6 +65,7 @@ class _Run:
         self, asked: Asked, clock: Clock, source: Source, id_column: str, counted: bool
     ) -> None:
         self._asked, self._source, self._id = asked, source, id_column
+        self._clock, self._counted = clock, counted
         self._kind = id_type(source, id_column)
         self._lists, failed = self._listed()
         rules = {key: rule for key, rule in asked.rules.items() if key not in failed}
@@ -91,24 +90,25 @@ class _Run:
         check_ids(whole, self._id)
         return self._made(whole, found)
 
-    def of_snapshot(self, folder: str | Path, progress: Progress | None) -> Memberships:
+    def of_snapshot(self, keeping: Keeping, progress: Progress | None) -> Memberships:
         """Asks a snapshot, after it was brought up to date."""
-        values = Values(self._predicates)
-        asking, store = Asking(self._plan, values), Store(folder)
-        found: list[Rows] = []
-        with store.locked() as state:
-            snapshot = Snapshot(store, state, self._source, self._id)
-            snapshot.refresh(values, self._kind)
-            ids = snapshot.ids(self._kind)
-            tiles = list(snapshot.tiles())
-            for tile, some in zip(tiles, ids.chunks, strict=True):
-                on_disk = len(tiles) > IN_MEMORY
-                found.append(asking.rows(tile, self._held(some), on_disk))
-                if progress:
-                    progress(len(found), len(tiles))
-            if sum(tile.settle() for tile in tiles):
-                snapshot.settle()
-        return self._made(ids, found)
+        if not (isinstance(keeping.changed, str) or keeping.changed is None):
+            kinds = {type(row[self._id]) for row in self._first()}
+            ids = self._array(listed("those who changed", keeping.changed, kinds), kinds)
+            keeping = replace(keeping, changed=ids)
+        batch = Batch(
+            asked=self._asked,
+            clock=self._clock,
+            source=self._source,
+            id_column=self._id,
+            kind=self._kind,
+            lists=self._lists,
+            plan=self._plan,
+            counted=self._counted,
+            in_memory=IN_MEMORY,
+            progress=progress,
+        )
+        return SnapshotRun(batch, keeping).memberships()
 
     def _made(self, ids: pa.ChunkedArray, found: list[Rows]) -> Memberships:
         tiles: list[dict[int, Tile]] = [{} for _ in self._plan.roots]
@@ -158,7 +158,7 @@ class _Run:
             kinds = {type(row[self._id]) for row in self._first()}
             for key, given in self._asked.lists.items():
                 try:
-                    lists[key] = self._array(listed(key, given, kinds), kinds)
+                    lists[key] = self._array(listed(f"audience {key!r}", given, kinds), kinds)
                 except SegmentError as fault:
                     failed[key] = fault
         return lists, failed

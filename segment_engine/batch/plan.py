@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segment_engine.backends.bind import bind_plain
 from segment_engine.backends.physical import Physical
-from segment_engine.backends.reading import Columns
+from segment_engine.backends.reading import Columns, Member
 from segment_engine.batch.graph import FALSE, TRUE, Graph, Program, Signed, compiled, negated
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.errors import RuleError, SegmentError
-from segment_engine.expression.logic import Condition, postfix
-from segment_engine.expression.nodes import Constant, Expr
+from segment_engine.expression.logic import Condition, Joint, postfix
+from segment_engine.expression.nodes import Call, Constant, Expr, walk
 from segment_engine.expression.references import Failures, dependency_order, references
 from segment_engine.expression.resolve import AND, NOT, OR, resolve, uses_clock
 from segment_engine.expression.spelling import spell
@@ -41,7 +41,7 @@ class _Kept(NamedTuple):
 
     setting: object
     clock: Clock | None
-    bound: Expr
+    parts: list[Expr | Joint]
 
 
 @lru_cache(maxsize=8)
@@ -55,7 +55,7 @@ class Plan:
 
     `predicates` are bound expressions without logic, in the order of the program's inputs, with
     `lists` behind them; `roots` are the audiences that can be computed, in order, and `failed`
-    the others.
+    the others. `bound` has the conditions as they are at the plan's instant.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Plan:
         self._setting = _setting(clock.zone, stored)
         self._graph = Graph()
         self._conditions: dict[Condition, Signed | SegmentError] = {}
+        self.bound: dict[Condition, list[Expr | Joint]] = {}
         self.predicates: dict[Expr, Signed] = {}
         self.failed = dict(failed)
         self.lists = {key: self._graph.input() for key in lists}
@@ -141,27 +142,17 @@ class Plan:
         self.failed[key] = RuleError((fault,), self._rules[key].source)
 
     def _root(self, rule: "Rule") -> Signed:
-        return self._joined(rule.logic, lambda part: self._leaf(part, rule))
+        return joined(self._graph, rule.logic, lambda part: self._leaf(part, rule))
 
     def _leaf(self, part: Condition | str, rule: "Rule") -> Signed:
         return self._known[part] if isinstance(part, str) else self._condition(part, rule)
-
-    def _joined(self, logic: Iterable[Any], leaf: Callable[[Any], Signed]) -> Signed:
-        parts: list[Signed] = []
-        for part in logic:
-            if isinstance(part, tuple):
-                op, count = part
-                first = len(parts) - count
-                parts[first:] = [JOINS[op](self._graph, parts[first:])]
-            else:
-                parts.append(leaf(part))
-        return parts[0]
 
     def _condition(self, condition: Condition, rule: "Rule") -> Signed:
         found = self._conditions.get(condition)
         if found is None:
             try:
-                found = self._joined(postfix(self._bound(condition, rule)), self._predicate)
+                self.bound[condition] = self._parts(condition, rule)
+                found = joined(self._graph, self.bound[condition], self._predicate)
             except SegmentError as fault:
                 found = fault
             self._conditions[condition] = found
@@ -171,20 +162,48 @@ class Plan:
             raise found
         return found
 
-    def _bound(self, condition: Condition, rule: "Rule") -> Expr:
-        """It was bound before where neither columns nor, if that matters, the clock are others."""
+    def _parts(self, condition: Condition, rule: "Rule") -> list[Expr | Joint]:
+        """The predicates of a condition, and behind them what joins them.
+
+        They were bound before where neither columns nor, if that matters, the clock are others.
+        """
         kept: _Kept | None = condition.kept
         if kept and kept.setting is self._setting and kept.clock in (None, self._clock):
-            return kept.bound
-        resolved = resolve(condition.expression, self._clock, rule.engine.derived)
-        bound = bind_plain(resolved, self._columns, {})
-        clock = self._clock if uses_clock(condition.expression, rule.engine.derived) else None
-        condition.kept = _Kept(self._setting, clock, bound)
-        return bound
+            return kept.parts
+        bound = bind_plain(self._resolved(condition, rule), self._columns, self._known)
+        parts = postfix(bound)
+        if not any(isinstance(node, Member) for node in walk(bound)):
+            clock = self._clock if uses_clock(condition.expression, rule.engine.derived) else None
+            condition.kept = _Kept(self._setting, clock, parts)
+        return parts
+
+    def _resolved(self, condition: Condition, rule: "Rule") -> Expr:
+        return resolve(condition.expression, self._clock, rule.engine.derived)
 
     def _predicate(self, node: Expr) -> Signed:
         if isinstance(node, Constant):
-            return TRUE if node.value else FALSE
+            return truth_of(node)
+        if isinstance(node, Call) and isinstance(node.args[0], Member):
+            found: Signed = node.args[0].condition
+            return found
         if node not in self.predicates:
             self.predicates[node] = self._graph.input()
         return self.predicates[node]
+
+
+def joined(graph: Graph, logic: Iterable[Any], leaf: Callable[[Any], Signed]) -> Signed:
+    """The node of logic in postfix, of which `leaf` gives the nodes of the parts."""
+    parts: list[Signed] = []
+    for part in logic:
+        if isinstance(part, tuple):
+            op, count = part
+            first = len(parts) - count
+            parts[first:] = [JOINS[op](graph, parts[first:])]
+        else:
+            parts.append(leaf(part))
+    return parts[0]
+
+
+def truth_of(node: Constant) -> Signed:
+    """The node of a constant."""
+    return TRUE if node.value else FALSE

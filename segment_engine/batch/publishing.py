@@ -112,6 +112,7 @@ class Writer:
                 source=about.source,
                 fingerprint=about.fingerprint,
                 id_column=about.id_column,
+                basis=memberships.basis,
             )
             kept = self._kept(keep, now - keep_for)
             bitmaps = {None: held, **audiences, **carried.bitmaps}

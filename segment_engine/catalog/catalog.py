@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +25,7 @@ from segment_engine.parts import part
 from segment_engine.rule import AsOf, Rule
 
 if TYPE_CHECKING:
+    from segment_engine.batch.matcher import Matcher
     from segment_engine.batch.memberships import Memberships
     from segment_engine.batch.planned import RunPlan
 
@@ -179,15 +180,14 @@ class Catalog:
         engine: str = "snapshot",
         id_column: str | None = None,
         only: Iterable[str] | None = None,
-        progress: Callable[[int, int], None] | None = None,
-        snapshot: str | Path | None = None,
-        count_predicates: bool = False,
+        **options: Any,
     ) -> "Memberships":
         """The members of all audiences at one instant, as `Engine.materialize`.
 
         Audiences that are wrong are in `.failed` and stop no other. `only` are the keys to
-        compute, beside those that they refer to; None is all. Raises CatalogError where a
-        setting is unknown: a misspelt `timezone` would be another run.
+        compute, beside those that they refer to; None is all. `options` are the others that
+        `Engine.materialize` has. Raises CatalogError where a setting is unknown: a misspelt
+        `timezone` would be another run.
         """
         wanted = set(self.audiences) if only is None else self._with_those_behind(only)
         made: Memberships = part("batch").materialize(
@@ -196,9 +196,7 @@ class Catalog:
             as_of=as_of,
             engine_name=engine,
             id_column=id_column or self.id_column,
-            progress=progress,
-            snapshot=snapshot,
-            count_predicates=count_predicates,
+            **options,
             **self._asked(wanted),
         )
         return made.in_order(key for key in self.audiences if key in wanted)
@@ -209,6 +207,16 @@ class Catalog:
             self.engine, source=source, as_of=as_of, **self._asked(set(self.audiences))
         )
         return found
+
+    def matcher(self, *, as_of: AsOf = None, id_column: str | None = None) -> "Matcher":
+        """All audiences as a function of one consumer, as `Engine.matcher`."""
+        made: Matcher = part("matcher").matcher(
+            self.engine,
+            as_of=as_of,
+            id_column=id_column or self.id_column,
+            **self._asked(set(self.audiences)),
+        )
+        return made
 
     def _asked(self, wanted: set[str]) -> dict[str, Any]:
         if unsettled := [finding for part_ in self._parts for finding in part_.unsettled]:

@@ -70,6 +70,26 @@ def materialize(
         Path | None,
         typer.Option(help="A folder to keep the consumers in, prepared for the next run."),
     ] = None,
+    incremental: Annotated[
+        bool,
+        typer.Option(
+            "--incremental",
+            help="Ask only who has changed since the generation before, and whom time moves.",
+        ),
+    ] = False,
+    changed_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Who has changed, by a column that grows with each change, such as updatedAt.",
+        ),
+    ] = None,
+    changed_ids: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Who has changed, as ids in a .txt, .csv, .tsv or .parquet file."
+        ),
+    ] = None,
     keep: Keep = 2,
     keep_for: KeepFor = "1 hour",
     export: Annotated[
@@ -90,6 +110,12 @@ def materialize(
 
     With --snapshot the consumers are kept in that folder, too, in a form that is many times as
     fast to ask; only what changed is read again. It is a cache: deleting it loses nothing.
+
+    With --incremental only those are asked who have changed since the generation before, and
+    whom the time that has passed moves; the members are the same as if all were asked. Who has
+    changed is found by comparing all with the snapshot, unless --changed-by or --changed-ids
+    tells; ids that are told and not there are of consumers who are gone. Where too much has
+    changed, all are asked.
 
     An audience that fails is named, with those that refer to it, and keeps the members that it
     had in the generation before; the others are published, and the exit code is 1.
@@ -114,6 +140,7 @@ def materialize(
         raise CatalogError(wrong)
     show_findings(finding for finding in wrong if finding.key is None)
     exports = wanted_exports(export or ())
+    changed = _changed(incremental, snapshot, changed_by, changed_ids, id_column or held.id_column)
     about = {
         "as_of": instant_of(held.engine, as_of),
         "timezone": held.engine.timezone,
@@ -124,6 +151,7 @@ def materialize(
     kept = {"keep": keep, "keep_for": span_of_time(keep_for)}
     told = _about(held, about)
     with part("publishing").writing(out) as writer:
+        before = writer.before() if incremental else None
         with progress("computing audiences") as step:
             run = held.materialize(
                 consumers,
@@ -132,6 +160,8 @@ def materialize(
                 id_column=about["id_column"],
                 progress=step,
                 snapshot=snapshot,
+                since=before,
+                changed=changed,
                 count_predicates=engine == "snapshot",
             )
         made = _published(writer, run, out, told, kept) if len(run) else None
@@ -143,6 +173,19 @@ def materialize(
     if as_json:
         say_json(_run_json(run, about, made, out, exports))
     return 1 if run.failed or not held.sound else 0
+
+
+def _changed(
+    incremental: bool, snapshot: Path | None, by: str | None, file: Path | None, id_column: str
+) -> Any:
+    """Who has changed, as `Engine.materialize` is told."""
+    if incremental and snapshot is None:
+        raise typer.BadParameter("--incremental wants --snapshot FOLDER")
+    if (by is not None or file is not None) and not incremental:
+        raise typer.BadParameter("--changed-by and --changed-ids want --incremental")
+    if by is not None and file is not None:
+        raise typer.BadParameter("--changed-by and --changed-ids exclude each other")
+    return by if file is None else part("lists").read_ids(str(file), None, id_column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +233,7 @@ def _run_json(
         "generation": manifest.number,
         "folder": folder_of(out, manifest.number),
         "consumers": manifest.consumers,
+        "asked": run.asked,
         "counts": {key: one.count for key, one in manifest.audiences.items()},
         "carried": dict(manifest.carried),
         "entered": {key: one.entered for key, one in changes.items()},
@@ -207,7 +251,8 @@ def _show_run(run: "Memberships", held: Catalog, out: Path, made: _Made | None) 
         return
     run_table(list(held.audiences), made.now, made.changes)
     number = sum(len(found) for found in made.now.audiences.values())
-    say(f"published {number:,} memberships in {out}, generation {made.now.number}")
+    asked = "" if run.moves is None else f"; {run.asked:,} of {run.consumers:,} consumers asked"
+    say(f"published {number:,} memberships in {out}, generation {made.now.number}{asked}")
 
 
 def _show_failed(key: str, place: str, fault: SegmentError) -> None:

@@ -64,7 +64,7 @@ def test_the_manifest(tmp_path: Path) -> None:
     assert told.pop("tzdata")[:2] == "20"
     assert told == {
         "format": "segment-engine generation",
-        "version": 1,
+        "version": 2,
         "number": 1,
         "consumers": 3,
         "ordinals": 3,
@@ -78,6 +78,7 @@ def test_the_manifest(tmp_path: Path) -> None:
         "source": "people.parquet",
         "fingerprint": None,
         "id_column": None,
+        "basis": None,
     }
 
 
@@ -314,7 +315,7 @@ DAMAGES: list[tuple[str, bytes, str]] = [
     ("manifest.json", b"", "is damaged: it is no manifest"),
     ("manifest.json", b"[" * 99_999, "is damaged: it is no manifest"),
     ("manifest.json", b'{"format": "other", "version": 1}', "is damaged: it is no manifest"),
-    ("manifest.json", b'{"format": "segment-engine generation", "version": 2}', "of version 2"),
+    ("manifest.json", b'{"format": "segment-engine generation", "version": 3}', "of version 3"),
     ("bitmaps.parquet", b"PAR1", r"bitmaps\.parquet cannot be read"),
 ]
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -210,3 +211,52 @@ def test_a_snapshot_is_kept(tmp_path: Path, consumers: Path) -> None:
     assert wrong.code == 1 and "the snapshot in" in wrong.err and "cannot be written" in wrong.err
     other = materialize(tmp_path, FIRST, "--snapshot", tmp_path / "kept", "--engine", "polars")
     assert other.code == 1 and "engine 'polars' asks no snapshot" in other.err
+
+
+def people(folder: Path, orders: dict[int, int], stamp: int) -> None:
+    """Consumers by id with their orders; one whose orders are odd was changed at `stamp`."""
+    columns = {
+        "id": [*orders],
+        "email": ["a@b.co" if number else None for number in orders.values()],
+        "totalOrders": [*orders.values()],
+        "updatedAt": [stamp if number % 2 else 0 for number in orders.values()],
+    }
+    pq.write_table(pa.table(columns), folder / "consumers.parquet")
+
+
+@pytest.mark.parametrize("how", [(), ("--changed-by", "updatedAt"), ("--changed-ids", "ids.txt")])
+def test_only_who_has_changed_is_asked(tmp_path: Path, how: tuple[str, ...]) -> None:
+    (tmp_path / "ids.txt").write_text("2\n3\n40\n\n")
+    where = [tmp_path / one if one.endswith("txt") else one for one in how]
+    options = ("--snapshot", tmp_path / "kept", "--incremental", *where)
+    people(tmp_path, {1: 0, 2: 2, 3: 4}, 1)
+    first = materialize(tmp_path, FIRST, *options)
+    assert "consumers asked" not in first.out and first.code == 0, first.err
+    people(tmp_path, {1: 0, 2: 5, 40: 7}, 2)
+    done = materialize(tmp_path, FIRST, *options)
+    # By the column those are read again who have its greatest value so far.
+    asked = 4 if "updatedAt" in how else 3
+    assert done.out.endswith(f"generation 2; {asked} of 3 consumers asked\n"), done.err
+    rows = {line.split()[0]: line.split()[1:4] for line in done.out.splitlines()[1:4]}
+    assert rows == {"a": ["2", "2", "1"], "b": ["2", "1", "1"], "old": ["3", "1", "1"]}
+    told = materialize(tmp_path, FIRST, *options, "--json").told
+    assert told["counts"] == {"a": 2, "b": 2, "old": 3} and told["asked"] <= 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--incremental",), "--incremental wants --snapshot FOLDER"),
+        (("--changed-by", "x"), "--changed-by and --changed-ids want --incremental"),
+        (("--incremental", "--changed-by", "x", "--changed-ids", "y"), "exclude each other"),
+        (("--incremental", "--changed-by", "x"), "there is no column 'x' to tell who changed"),
+        (("--incremental", "--changed-ids", "no.txt"), "no.txt: no such file"),
+    ],
+)
+def test_what_cannot_tell_who_changed(
+    tmp_path: Path, consumers: Path, options: tuple[str, ...], message: str
+) -> None:
+    kept = ("--snapshot", tmp_path / "kept") if len(options) > 1 else ()
+    done = materialize(tmp_path, FIRST, *options, *kept)
+    assert done.code in (1, 2) and message in " ".join(done.err.replace("│", " ").split())
+    assert not (tmp_path / "out" / "generations").exists()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from segment_engine import Engine
 from segment_engine.testing import assert_agreement, assert_partition, consumers, rules, schemas
-from tests.properties.drawn import MOMENTS, Case, as_parquet, cases
+from tests.properties.drawn import ENGINES, MOMENTS, SCHEMA, Case, as_parquet, cases
 
 TIMES = settings.default.max_examples
 
@@ -30,6 +30,18 @@ def test_engines_agree_on_parquet(case: Case) -> None:
 def test_engines_agree_on_dicts_of_any_schema(data, schema, as_of) -> None:
     rule = Engine(schema, timezone="America/New_York").rule(data.draw(rules(schema)))
     assert_agreement(rule, data.draw(consumers(schema, rule, as_of=as_of)), as_of=as_of)
+
+
+@settings(max_examples=10 * TIMES)
+@given(st.data(), st.sampled_from(MOMENTS), st.sampled_from(sorted(ENGINES)))
+def test_all_rules_at_once_are_each_alone(data, as_of, zone) -> None:
+    drawn = data.draw(st.lists(rules(SCHEMA), min_size=1))
+    checked = [ENGINES[zone].rule(text) for text in drawn]
+    people = data.draw(consumers(SCHEMA, checked, as_of=as_of))
+    matcher = ENGINES[zone].matcher({str(n): rule for n, rule in enumerate(checked)}, as_of=as_of)
+    for person in people:
+        alone = [str(n) for n, rule in enumerate(checked) if rule.matches(person, as_of)]
+        assert matcher(person) == alone
 
 
 @given(cases())

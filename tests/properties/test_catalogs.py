@@ -66,6 +66,18 @@ def test_a_run_is_every_audience_alone(text: str, people: list[dict[str, Any]]) 
         assert set(made.failed) == set(expected) - set(found)
 
 
+@given(catalogs(SCHEMA), consumers(SCHEMA))
+def test_one_function_is_every_audience_alone(text: str, people: list[dict[str, Any]]) -> None:
+    people = [{"id": number, **person} for number, person in enumerate(people)]
+    catalog = read(text)
+    matcher = catalog.matcher(as_of=AS_OF)
+    expected = one_by_one(catalog, people)
+    sound = {key: ids for key, ids in expected.items() if isinstance(ids, set)}
+    assert set(matcher.failed) == expected.keys() - sound.keys()
+    for person in people:
+        assert set(matcher(person)) == {key for key, ids in sound.items() if person["id"] in ids}
+
+
 @given(st.one_of(catalogs(failing=True), catalogs(cycles=True), catalogs(SCHEMA, failing=True)))
 def test_findings_stand_in_the_file(text: str) -> None:
     catalog = read(text)

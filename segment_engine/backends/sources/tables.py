@@ -83,6 +83,18 @@ class Source(ABC):
             held = self.polars().select(columns).collect()
         yield from held.iter_slices(size)
 
+    def those(self, columns: Sequence[str], condition: str, beside: Any = None) -> pl.DataFrame:
+        """Some of the columns read, of those for whom the SQL holds.
+
+        It may ask for a column `id` of the table `BESIDE`, which is `beside`.
+        """
+        with reading(self.describe), self.duckdb() as (connection, table):
+            if beside is not None:
+                connection.register(BESIDE, beside)
+            names = ", ".join(map(identifier, columns))
+            asked = connection.sql(f"select {names} from {table} where {condition}")
+            return _framed(asked.to_arrow_table())
+
     def fingerprint(self) -> str | None:
         """A text that is another one when the consumers may be others; None where nothing tells."""
         return None

@@ -1,6 +1,6 @@
 """A plan asked of encoded tiles: predicates as logic over codes, the dear ones by value."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,7 +14,6 @@ from segment_engine.batch import machine
 from segment_engine.batch.bitmaps import Words, packed
 from segment_engine.batch.frames import Values, words_of
 from segment_engine.batch.graph import Graph, Signed, compiled, negated
-from segment_engine.batch.plan import Plan
 from segment_engine.batch.snapshot.codes import MOST_SPANS, Codes, Questions, Spans
 from segment_engine.batch.snapshot.encoding import Encoded
 from segment_engine.expression.nodes import Expr, walk
@@ -37,10 +36,21 @@ class EncodedTile(Protocol):
         """Keeps them."""
 
 
+class Asked(Protocol):
+    """What is asked: a plan, or a part of one."""
+
+    @property
+    def predicates(self) -> Collection[Expr]:
+        """Bound, without logic."""
+
+    def onto(self, graph: Graph, inputs: Sequence[Signed]) -> list[Signed]:
+        """The roots, given the predicates, and lists behind them."""
+
+
 class Asking:
     """A plan, ready to be asked of tile after tile."""
 
-    def __init__(self, plan: Plan, values: Values) -> None:
+    def __init__(self, plan: Asked, values: Values) -> None:
         self._plan, self._values = plan, values
         self._predicates = list(plan.predicates)
         asked = list(map(values.kept, self._predicates))
@@ -54,16 +64,25 @@ class Asking:
                 self._of_several[number] = names, one
         self._questions = {name: Questions(name, some) for name, some in of_one.items()}
 
-    def rows(self, tile: EncodedTile, lists: Sequence[Words], on_disk: bool) -> NDArray[Any]:
-        """The bits of each root, a row each; see `machine.run`."""
-        asked = _Asked()
+    def rows(
+        self,
+        tile: EncodedTile,
+        lists: Sequence[Words],
+        on_disk: bool = False,
+        width: int = 0,
+        only: Sequence[int] | None = None,
+    ) -> NDArray[Any]:
+        """The bits of each root, or of some of them, a row each; see `machine.run`."""
+        asked = _Tile()
         nodes = [asked.input(words) for words in lists]
         found = dict(self._found(tile, asked))
         graph, inputs = asked.graph, [found[number] for number in range(len(found))]
-        program = compiled(graph, asked.nodes, self._plan.onto(graph, [*inputs, *nodes]))
-        return machine.run(program, tile.everybody, asked.words, on_disk)
+        roots = self._plan.onto(graph, [*inputs, *nodes])
+        chosen = roots if only is None else [roots[place] for place in only]
+        program = compiled(graph, asked.nodes, chosen)
+        return machine.run(program, tile.everybody, asked.words, on_disk, width)
 
-    def _found(self, tile: EncodedTile, asked: "_Asked") -> Iterator[tuple[int, Signed]]:
+    def _found(self, tile: EncodedTile, asked: "_Tile") -> Iterator[tuple[int, Signed]]:
         for name, questions in self._questions.items():
             encoded = tile.encoded(self._values.expressions[name])
             by = self._by_value if encoded.kind == "plain" else self._by_code
@@ -78,14 +97,14 @@ class Asking:
         return words_of(frame.select(to_polars(predicate)).to_series(), len(frame))
 
     def _by_value(
-        self, tile: EncodedTile, asked: "_Asked", questions: Questions, encoded: Encoded
+        self, tile: EncodedTile, asked: "_Tile", questions: Questions, encoded: Encoded
     ) -> Iterator[tuple[int, Signed]]:
         for number, predicate in questions.predicates.items():
             make = partial(_of_value, encoded, questions.name, predicate)
             yield number, asked.input(self._kept(tile, number, make))
 
     def _by_code(
-        self, tile: EncodedTile, asked: "_Asked", questions: Questions, encoded: Encoded
+        self, tile: EncodedTile, asked: "_Tile", questions: Questions, encoded: Encoded
     ) -> Iterator[tuple[int, Signed]]:
         rows = [asked.input(row) for row in encoded.bits]
         codes = Codes(encoded, rows, asked.graph)
@@ -119,7 +138,7 @@ def _of_code(encoded: Encoded, spans: Spans, missing: bool) -> Words:
     return packed(truths[encoded.codes()])
 
 
-class _Asked:
+class _Tile:
     """The graph of one tile, and the bits of its inputs."""
 
     def __init__(self) -> None:

@@ -44,23 +44,34 @@ class Encoded:
 
     def codes(self) -> NDArray[np.uint32]:
         """The code of each consumer."""
-        found = np.zeros(self.size, np.uint32)
+        return self._codes(self.size, lambda row: _truths(row, self.size))
+
+    def values(self) -> pl.Series:
+        """The value of each consumer."""
+        return self.distinct if self.kind == "plain" else self._decoded(self.codes())
+
+    def at(self, places: NDArray[np.uint32]) -> pl.Series:
+        """The values of some consumers."""
+        if self.kind == "plain":
+            return self.distinct.gather(places)
+        word, bit = places >> np.uint32(6), (places & np.uint32(63)).astype(np.uint64)
+        one = np.uint64(1)
+        codes = self._codes(len(places), lambda row: (row[word] >> bit & one).view(np.int64) != 0)
+        return self._decoded(codes)
+
+    def _codes(self, size: int, truths: Callable[[Any], NDArray[np.bool_]]) -> NDArray[np.uint32]:
+        found = np.zeros(size, np.uint32)
         for place, row in enumerate(self.bits):
-            truths = _truths(row, self.size)
             if self.kind == "slices":
-                found |= truths.astype(np.uint32) << np.uint32(place)
+                found |= truths(row).astype(np.uint32) << np.uint32(place)
             else:
-                found += truths
+                found += truths(row)
         if self.kind == "steps":
             # A value in the first step is in all of them.
             found = np.where(found, np.uint32(len(self.bits) + 1) - found, np.uint32(0))
         return found
 
-    def values(self) -> pl.Series:
-        """The value of each consumer."""
-        if self.kind == "plain":
-            return self.distinct
-        codes = self.codes()
+    def _decoded(self, codes: NDArray[np.uint32]) -> pl.Series:
         places = pl.Series(codes).cast(pl.Int64) - 1
         return self.distinct.gather(places.set(places < 0, None))
 

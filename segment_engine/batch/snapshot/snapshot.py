@@ -5,25 +5,29 @@ snapshot lacks; of what was read only the columns that did change are encoded an
 """
 
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
-from io import BytesIO
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from segment_engine.backends.reading import Reading
 from segment_engine.backends.sources import Source
 from segment_engine.batch import machine
 from segment_engine.batch.bitmaps import TILE, Words
 from segment_engine.batch.consumers import as_ids, check_ids
 from segment_engine.batch.frames import Values
 from segment_engine.batch.snapshot.encoding import Encoded, encoded
-from segment_engine.batch.snapshot.store import PredicateRow, Segment, State, Store
-from segment_engine.expression.nodes import Expr, walk
+from segment_engine.batch.snapshot.keys import columns_of, digest, key_of
+from segment_engine.batch.snapshot.overlay import GONE, ID, Overlay
+from segment_engine.batch.snapshot.store import PredicateRow, Segment, State, Store, new_token
+from segment_engine.expression.nodes import Expr
 
 MOST_UNUSED = 20
 """A value that so many changes of the snapshot had no use for is not kept any longer."""
+
+MANY = 16
+"""Where values of one in so many consumers are wanted, those of all are decoded."""
 
 
 class SnapshotTile:
@@ -31,6 +35,7 @@ class SnapshotTile:
 
     def __init__(self, store: Store, segment: Segment) -> None:
         self._store, self._segment = store, segment
+        self.size = segment.size
         self.everybody = machine.first(segment.size)
         self._used: dict[str, tuple[dict[str, str], Words]] = {}
         self._new = False
@@ -71,11 +76,12 @@ class SnapshotTile:
 
 
 class Snapshot:
-    """The consumers of a source as a folder keeps them."""
+    """The consumers of a source as a folder keeps them, each at a slot of its own."""
 
     def __init__(self, store: Store, state: State, source: Source, id_column: str) -> None:
         self._store, self._state = store, state
         self._source, self._id = source, id_column
+        self.overlay = store.overlay(state)
 
     def refresh(self, values: Values, ids_kind: pa.DataType) -> None:
         """Brings it up to date for those values.
@@ -90,31 +96,182 @@ class Snapshot:
         if not known or state.id_column != self._id:
             state.segments, state.columns, state.source = [], {}, None
         unchanged = told is not None and told == state.source
-        if unchanged and all(self._holds(segment, values) for segment in state.segments):
+        if unchanged and self._holds_all(values):
             return
+        if state.overlay:
+            # What was made of columns is of other rows than the source has now.
+            unchanged, state.overlay, self.overlay = False, "", None
         state.columns |= physical
         state.id_column, state.source = self._id, told
         if not unchanged:
             # Columns that are not read now may have changed, too.
-            state.columns = physical
+            state.columns, state.token = physical, new_token()
         fresh = list(self._segments(columns, values, unchanged, ids_kind))
         check_ids(pa.chunked_array([ids for _, ids in fresh], ids_kind), self._id)
         state.segments = [segment for segment, _ in fresh]
         self._store.publish(state)
 
-    def tiles(self) -> Iterator[SnapshotTile]:
-        """The tiles, in order."""
-        for segment in self._state.segments:
-            yield SnapshotTile(self._store, segment)
+    # ---- the consumers
+
+    @property
+    def token(self) -> str:
+        """Another one whenever consumers are others."""
+        return self._state.token
+
+    @property
+    def source(self) -> str | None:
+        """The fingerprint of the source when it was read."""
+        return self._state.source
+
+    @property
+    def seen(self) -> tuple[str, str | None] | None:
+        """A column that grows with each change, and how far it was read."""
+        seen = self._state.seen
+        return (seen[0], seen[1]) if seen else None
+
+    @seen.setter
+    def seen(self, seen: tuple[str, str | None]) -> None:
+        self._state.seen = seen
+
+    @property
+    def made(self) -> int:
+        """The slots of the tiles; those behind are in the overlay alone."""
+        return sum(segment.size for segment in self._state.segments)
+
+    @property
+    def size(self) -> int:
+        """How many slots there are."""
+        last: list[int] = self.overlay.slots[-1:].tolist() if self.overlay else []
+        return max(self.made, 1 + max(last, default=-1))
+
+    @property
+    def laid_over(self) -> int:
+        """How many consumers of the overlay are there."""
+        return int(np.count_nonzero(~self.overlay.gone)) if self.overlay else 0
+
+    def tiles(self) -> list[SnapshotTile]:
+        """The tiles, in order, without what the overlay says."""
+        return [SnapshotTile(self._store, segment) for segment in self._state.segments]
 
     def ids(self, kind: pa.DataType) -> pa.ChunkedArray:
-        """The ids, in the order of the tiles."""
-        found = [self._store.series(segment.ids) for segment in self._state.segments]
-        return pa.chunked_array([as_ids(one, kind) for one in found], kind)
+        """The ids by slot, in a chunk for each tile; null for one that is gone."""
+        found = [as_ids(self._store.series(one.ids), kind) for one in self._state.segments]
+        return pa.chunked_array(self.overlay.over(found, kind) if self.overlay else found, kind)
+
+    def known_ids(self) -> pl.Series:
+        """The id of each slot, also of one that is gone."""
+        held = [self._store.series(one.ids) for one in self._state.segments]
+        if self.overlay:
+            held.append(self.overlay.frame[ID].filter(pl.Series(self.overlay.slots >= self.made)))
+        return pl.concat(held)
+
+    def live(self) -> NDArray[np.bool_]:
+        """Whether each slot has a consumer."""
+        live = np.ones(self.size, np.bool_)
+        if self.overlay:
+            live[self.overlay.slots[self.overlay.gone]] = False
+        return live
+
+    def same(self, number: int, frame: pl.DataFrame) -> bool:
+        """Whether a tile has these consumers, with the same in all columns."""
+        if number >= len(self._state.segments):
+            return False
+        over = self.overlay is not None and bool(np.any(self.overlay.slots // TILE == number))
+        held = self._state.segments[number].digests
+        return not over and all(held.get(one.name) == digest(one) for one in frame)
+
+    def slots_of(self, ids: pl.Series) -> NDArray[np.int64]:
+        """The slot of each id, also of one that is gone; -1 for one that has none."""
+        found = np.full(len(ids), -1)
+        asked = pl.DataFrame({"id": ids, "asked": np.arange(len(ids))})
+        first = 0
+        for segment in self._state.segments:
+            held = self._store.series(segment.ids)
+            if len(held) == len(ids) and held.equals(ids):
+                return np.arange(first, first + len(ids))
+            _look_up(asked, held, np.arange(first, first + len(held)), found)
+            first += len(held)
+        if self.overlay:
+            _look_up(asked, self.overlay.frame["id"], self.overlay.slots, found)
+        return found
+
+    def at(self, slots: NDArray[np.int64], keys: Sequence[str]) -> pl.DataFrame:
+        """The values of those at the slots, in their order, by key; null for one that is gone."""
+        if not keys:
+            return pl.DataFrame()
+        rows, held = self.overlay.rows_of(slots) if self.overlay else (slots, slots < 0)
+        parts: list[pl.DataFrame] = []
+        order: list[Any] = []
+        if self.overlay and held.any():
+            parts.append(self.overlay.values.select(keys)[rows[held]])
+            order.append(np.flatnonzero(held))
+        for number, segment in enumerate(self._state.segments):
+            mine = np.flatnonzero((slots // TILE == number) & ~held)
+            if len(mine) or not (parts or number):
+                parts.append(self._of_tile(segment, (slots[mine] % TILE).astype(np.uint32), keys))
+                order.append(mine)
+        return pl.concat(parts)[np.argsort(np.concatenate(order))]
+
+    def _of_tile(self, segment: Segment, places: Any, keys: Sequence[str]) -> pl.DataFrame:
+        found: dict[str, pl.Series] = {}
+        for key in keys:
+            encoded = self._store.value(segment.values[key], segment.size)
+            assert encoded is not None, "what is damaged was made anew before"
+            many = len(places) * MANY > segment.size
+            found[key] = encoded.values().gather(places) if many else encoded.at(places)
+        return pl.DataFrame(found)
 
     def settle(self) -> None:
         """Publishes what tiles have kept."""
         self._store.publish(self._state)
+
+    # ---- keeping
+
+    def can_update(self, values: Values) -> bool:
+        """Whether nothing but consumers can have changed since."""
+        state = self._state
+        columns = {self._id, *values.columns}
+        known = all(state.columns.get(n) == str(self._source.columns[n]) for n in columns)
+        return bool(state.segments) and known and self._holds_all(values)
+
+    def lay_over(self, overlay: Overlay, told: str | None, values: Values) -> None:
+        """Takes the overlay for those that have changed; of other values nothing is known now."""
+        state, columns = self._state, {self._id, *values.columns}
+        state.columns = {name: kind for name, kind in state.columns.items() if name in columns}
+        for segment in state.segments:
+            segment.digests = {n: one for n, one in segment.digests.items() if n in columns}
+            for held in (segment.values, segment.predicates):
+                for key in [k for k, one in held.items() if not one.made_of.keys() <= columns]:
+                    del held[key]
+        state.overlay, self.overlay = self._store.write_frame(overlay.frame), overlay
+        state.token, state.source = new_token(), told
+        self._store.publish(state)
+
+    def fold_in(self, values: Values) -> None:
+        """Makes the tiles anew, with what the overlay says; those that are gone stay in it."""
+        assert self.overlay is not None
+        state, keys = self._state, [*map(key_of, values.expressions.values())]
+        ids = self.known_ids()
+        fresh: list[Segment] = []
+        for first in range(0, self.size, TILE):
+            slots = np.arange(first, min(first + TILE, self.size))
+            made = Segment(len(slots), {n: new_token() for n in (self._id, *values.columns)})
+            made.ids = self._store.write_series(ids.slice(first, TILE))
+            frame = self.at(slots, keys)
+            for value in values.expressions.values():
+                files = self._store.write_value(encoded(frame[key_of(value)]), made_of(value, made))
+                made.values[key_of(value)] = files
+            fresh.append(made)
+        gone = self.overlay.frame.filter(GONE)
+        state.segments, self.overlay = fresh, Overlay(gone)
+        state.overlay = self._store.write_frame(gone)
+        self._store.publish(state)
+
+    def _holds_all(self, values: Values) -> bool:
+        keys = {*map(key_of, values.expressions.values())}
+        if self._state.overlay and (not self.overlay or not keys <= {*self.overlay.values.columns}):
+            return False
+        return all(self._holds(segment, values) for segment in self._state.segments)
 
     def _holds(self, segment: Segment, values: Values) -> bool:
         return self._store.whole(segment.ids) and all(
@@ -161,24 +318,13 @@ class Snapshot:
             made.values[key_of(value)] = files
 
 
-def key_of(expr: Expr) -> str:
-    """What tells a value or a predicate from others."""
-    return blake2b(repr(expr).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+def _look_up(asked: pl.DataFrame, held: pl.Series, slots: Any, found: NDArray[np.int64]) -> None:
+    """Puts the slots of those ids that are held where they are asked for."""
+    known = pl.DataFrame({"id": held, "slot": slots})
+    both = known.join(asked, on="id", how="inner")
+    found[both["asked"].to_numpy()] = both["slot"].to_numpy()
 
 
 def made_of(expr: Expr, segment: Segment) -> dict[str, str]:
     """The digests of the columns that are read, as they are in the segment."""
-    columns = dict.fromkeys(one.column for one in walk(expr) if isinstance(one, Reading))
-    return {name: segment.digests[name] for name in columns}
-
-
-def digest(values: pl.Series) -> str:
-    """A digest of a column: another one where a value is another, or at another place."""
-    made = blake2b(str(values.dtype).encode(), digest_size=16)
-    if values.dtype.is_nested():
-        file = BytesIO()
-        pl.DataFrame({"": values}).write_ipc(file, compression="uncompressed")
-        made.update(file.getbuffer())
-    else:
-        made.update(values.hash().to_numpy().data)
-    return made.hexdigest()
+    return {name: segment.digests[name] for name in columns_of(expr)}

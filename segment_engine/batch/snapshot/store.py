@@ -24,12 +24,13 @@ from segment_engine import __version__
 from segment_engine.batch.bitmaps import Words
 from segment_engine.batch.files import reported, take
 from segment_engine.batch.snapshot.encoding import Encoded, Kind, Rows
+from segment_engine.batch.snapshot.overlay import Overlay
 from segment_engine.errors import OutputError
 from segment_engine.values.zones import tzdata_version
 
 LIST, LOCK = "snapshot.json", "snapshot.lock"
 OURS = re.compile(r"segment-[0-9a-f]{16}\.(?:bits|arrow|json)")
-FORMAT, VERSION = "segment-engine snapshot", 1
+FORMAT, VERSION = "segment-engine snapshot", 2
 MADE_BY = {
     "segment-engine": f"{__version__}, format {VERSION}",
     "polars": pl.__version__,
@@ -72,9 +73,17 @@ class Segment:
 
 @dataclass
 class State:
-    """All that a snapshot holds."""
+    """All that a snapshot holds.
+
+    `token` is another one whenever consumers are others. `overlay` is the file of those that were
+    changed since the segments were made. `seen` is a column that grows with each change of a
+    consumer, and how far it was read.
+    """
 
     made_by: dict[str, str] = field(default_factory=lambda: dict(MADE_BY))
+    token: str = ""
+    overlay: str = ""
+    seen: tuple[str, str | None] | None = None
     source: str | None = None
     id_column: str = ""
     columns: dict[str, str] = field(default_factory=dict)
@@ -149,7 +158,7 @@ class Store:
 
     def publish(self, state: State) -> None:
         """Makes the state that of the snapshot, and deletes the files that it does not name."""
-        used = {LIST, LOCK}
+        used = {LIST, LOCK, state.overlay}
         for segment in state.segments:
             used |= {segment.ids, *(one.file for one in segment.predicates.values())}
             for value in segment.values.values():
@@ -174,6 +183,10 @@ class Store:
             return False
 
     # ---- what the files hold
+
+    def overlay(self, state: State) -> Overlay | None:
+        """Those that were changed since; None for none, and where the file is damaged."""
+        return Overlay(self.frame(state.overlay)) if self.whole(state.overlay) else None
 
     def write_value(self, encoded: Encoded, made_of: dict[str, str]) -> ValueFiles:
         """Writes a value."""
@@ -220,15 +233,28 @@ class Store:
 
     def write_series(self, values: pl.Series, name: str = "") -> str:
         """Writes one column; the name of the file."""
-        name = name or f"segment-{secrets.token_hex(8)}.arrow"
-        # Arrow reads no whole numbers of 128 bits: they are texts, under the name of their type.
-        wide = values.dtype in (pl.Int128, pl.UInt128)
-        frame = pl.DataFrame({str(values.dtype): values.cast(pl.String)} if wide else {"": values})
-        self._write(name, lambda file: frame.write_ipc(file, compression="uncompressed"))
-        return name
+        return self.write_frame(pl.DataFrame({"": values}), name)
 
     def series(self, name: str) -> pl.Series:
         """One column, mapped."""
+        return self.frame(name).to_series()
+
+    def write_frame(self, frame: pl.DataFrame, name: str = "") -> str:
+        """Writes columns; the name of the file."""
+        name = name or f"segment-{secrets.token_hex(8)}.arrow"
+        # Arrow reads no whole numbers of 128 bits: they are texts, under the name of their type.
+        columns = {
+            f"{one.dtype if one.dtype in _WIDE else ''}:{one.name}": (
+                one.cast(pl.String) if one.dtype in _WIDE else one
+            )
+            for one in frame
+        }
+        kept = pl.DataFrame(columns)
+        self._write(name, lambda file: kept.write_ipc(file, compression="uncompressed"))
+        return name
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """Columns, mapped."""
         try:
             with pa.memory_map(str(self._path / name)) as file:
                 table = pa.ipc.open_file(file).read_all()
@@ -236,10 +262,12 @@ class Store:
             raise OutputError(
                 f"{self._path / name} is damaged ({fault}); delete the snapshot, it is a cache"
             ) from None
-        column = table.column(0)
-        found = pl.Series(column.chunk(0) if column.num_chunks == 1 else column)
-        (wide,) = table.column_names
-        return found.cast(getattr(pl, wide)) if wide else found
+        found: dict[str, pl.Series] = {}
+        for told, column in zip(table.column_names, table.columns, strict=True):
+            wide, _, own = told.partition(":")
+            values = pl.Series(column.chunk(0) if column.num_chunks == 1 else column)
+            found[own] = values.cast(getattr(pl, wide)) if wide else values
+        return pl.DataFrame(found)
 
     def _write(self, name: str, write: Any) -> None:
         with self._reported(), open(self._path / name, "xb", opener=_private) as file:
@@ -247,6 +275,14 @@ class Store:
             file.flush()
             os.fsync(file.fileno())
             self._sizes[name] = file.tell()
+
+
+def new_token() -> str:
+    """One that nobody has."""
+    return secrets.token_hex(8)
+
+
+_WIDE = (pl.Int128, pl.UInt128)
 
 
 def _private(path: str, flags: int) -> int:

@@ -1,0 +1,337 @@
+"""All audiences asked of a snapshot: of all its consumers, or of those who have changed since."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import add
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from segment_engine.backends.sources import Source
+from segment_engine.batch import machine
+from segment_engine.batch.asked import Asked
+from segment_engine.batch.basis import Basis, basis_of
+from segment_engine.batch.bitmaps import TILE, Bitmap, Tile, Words, bitmap_of, positions
+from segment_engine.batch.consumers import as_ids
+from segment_engine.batch.frames import Values, words_of
+from segment_engine.batch.memberships import Memberships, Predicate
+from segment_engine.batch.plan import Plan
+from segment_engine.batch.since import Flips, Moved, ordinals_of
+from segment_engine.batch.snapshot.asking import Asking
+from segment_engine.batch.snapshot.changes import FEW, Changes, Told, Update, most_changes
+from segment_engine.batch.snapshot.encoding import Rows
+from segment_engine.batch.snapshot.keys import key_of
+from segment_engine.batch.snapshot.snapshot import Snapshot
+from segment_engine.batch.snapshot.some import Layout, Some, put
+from segment_engine.batch.snapshot.store import Store
+from segment_engine.values.moments import Clock
+
+FOLDED = 16
+"""Where one consumer in so many lies over the tiles, these are made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """The folder of a snapshot, and how it is brought up to date.
+
+    `changed` tells who has changed. With `since`, a run before, only they and those whom time
+    moves are asked, as far as that run was of the same snapshot, rules and lists.
+    """
+
+    folder: str | Path
+    since: Memberships | None = None
+    changed: Told = None
+
+    @property
+    def by_row(self) -> bool:
+        """Whether changes are looked for consumer by consumer."""
+        return self.since is not None or self.changed is not None
+
+
+class Batch(NamedTuple):
+    """What a run is, before consumers are asked; `lists` are arrays of ids of type `kind`."""
+
+    asked: Asked
+    clock: Clock
+    source: Source
+    id_column: str
+    kind: pa.DataType
+    lists: Mapping[str, Any]
+    plan: Plan
+    counted: bool
+    in_memory: int
+    progress: Callable[[int, int], None] | None
+
+
+class _Patch(NamedTuple):
+    """Audiences and conditions that the run before has, and whose bits in them are others."""
+
+    keys: list[str]
+    texts: list[str]
+    flips: Flips
+
+
+class SnapshotRun:
+    """One run; a part of `one_pass`."""
+
+    def __init__(self, run: Batch, keeping: Keeping) -> None:
+        self._run, self._keeping = run, keeping
+        self._plan, self._kind = run.plan, run.kind
+        self._values = Values(list(run.plan.predicates))
+
+    def memberships(self) -> Memberships:
+        """Brings the snapshot up to date, and asks it."""
+        store = Store(self._keeping.folder)
+        with store.locked() as state:
+            snapshot = Snapshot(store, state, self._run.source, self._run.id_column)
+            update = self._refreshed(snapshot)
+            basis = self._basis(snapshot.token)
+            patch = self._patch(snapshot, update, basis) if update else None
+            only = self._others(patch)
+            found = self._pass(snapshot, Asking(self._plan, self._values), only)
+            ids = snapshot.ids(self._kind)
+        made = _Made(self._plan, only, found)
+        if patch is None or update is None:
+            return Memberships(ids, made.audiences, self._plan.failed, made.predicates(), basis)
+        return self._patched(patch, made, ids, update.ids, basis)
+
+    def _refreshed(self, snapshot: Snapshot) -> Update | None:
+        """Who has changed; None where that is not known."""
+        update = None
+        if self._keeping.by_row:
+            run = self._run
+            changes = Changes(run.source, run.id_column, self._kind, self._keeping.changed)
+            update = changes.update(snapshot, self._values)
+            if update is None and changes.seen:
+                snapshot.seen = changes.seen
+        if update is None:
+            snapshot.refresh(self._values, self._kind)
+        elif snapshot.laid_over > max(FEW, snapshot.size // FOLDED):
+            snapshot.fold_in(self._values)
+        return update
+
+    # ---- asking
+
+    def _pass(
+        self, snapshot: Snapshot, asking: Asking, only: Sequence[int], lists: bool = True
+    ) -> list[Rows]:
+        """The bits of some roots, a row each, tile by tile."""
+        tiles, found = snapshot.tiles(), []
+        ids = snapshot.ids(self._kind).chunks if only else []
+        on_disk = len(ids) > self._run.in_memory
+        for number, some in enumerate(ids):
+            width = -(-len(some) // 64)
+            if number < len(tiles):
+                held = self._lists(some.slice(0, tiles[number].size)) if lists else []
+                found.append(asking.rows(tiles[number], held, on_disk, width, only))
+            else:
+                found.append(machine.rows(len(only), width, on_disk))
+                found[-1][:] = 0
+            if self._run.progress and lists:
+                self._run.progress(len(found), len(ids))
+        if only and snapshot.overlay:
+            over = snapshot.overlay
+            layout = Layout(over.slots)
+            bits = self._of_some(snapshot, asking, layout, over.values, ~over.gone, only, lists)
+            for number, slots, words in layout.tiles():
+                put(found[number], layout.slots[slots] % TILE, bits[:, words])
+        if sum(tile.settle() for tile in tiles):
+            snapshot.settle()
+        return found
+
+    def _of_some(
+        self,
+        snapshot: Snapshot,
+        asking: Asking,
+        layout: Layout,
+        values: pl.DataFrame,
+        there: NDArray[np.bool_],
+        only: Sequence[int],
+        lists: bool = True,
+    ) -> Rows:
+        some = Some(layout, values, there)
+        held: list[Words] = []
+        if lists and self._run.lists:
+            ids = as_ids(snapshot.known_ids().gather(layout.slots), self._kind)
+            held = [layout.packed(_is_in(ids, wanted)) for wanted in self._run.lists.values()]
+        rows: Rows = asking.rows(some, held, only=only)
+        rows &= some.everybody
+        return rows
+
+    def _lists(self, ids: Any) -> list[Words]:
+        wanted = self._run.lists.values()
+        return [words_of(pl.Series(pc.is_in(ids, one)), len(ids)) for one in wanted]
+
+    # ---- those who have changed
+
+    def _patch(self, snapshot: Snapshot, update: Update, basis: Basis) -> _Patch | None:
+        """What is known of the run before, and who has moved; None where too little is known."""
+        since = self._keeping.since
+        known = since.basis if since is not None else None
+        if (
+            since is None
+            or known is None
+            or (known.snapshot, known.run) != (update.token, basis.run)
+        ):
+            return None
+        same = {k for k, one in basis.audiences.items() if known.audiences.get(k) == one}
+        run = self._run
+        plan = Plan(
+            {key: rule for key, rule in run.asked.rules.items() if key in same},
+            list(run.lists),
+            {},
+            run.asked.aliases,
+            replace(run.clock, as_of=known.as_of),
+            run.source.columns,
+            run.counted,
+        )
+        values, moved = Values(list(plan.predicates)), Moved(plan, self._plan)
+        held = set(self._keys(self._values))
+        if not moved.known or not held.issuperset(self._keys(values)):
+            return None
+        slots = np.union1d(update.slots, self._moved(snapshot, moved))
+        if len(slots) > most_changes(snapshot):
+            return None
+        keys = [key for key in self._plan.roots if key in same and key in plan.roots]
+        texts = [one.text for one in since.predicates]
+        texts = [one for one in texts if one in plan.counted and one in self._plan.counted]
+        askings = Asking(plan, values), Asking(self._plan, self._values)
+        frames = self._before_and_now(snapshot, slots, update)
+        layout = Layout(slots)
+        old, new = (
+            self._of_some(snapshot, asking, layout, *frame, _places(one, keys, texts))
+            for one, asking, frame in zip((plan, self._plan), askings, frames, strict=True)
+        )
+        return _Patch(keys, texts, Flips(layout, new & ~old, old & ~new))
+
+    def _moved(self, snapshot: Snapshot, moved: Moved) -> NDArray[np.uint32]:
+        """The slots of those whom time moves."""
+        if not moved.predicates:
+            return np.empty(0, np.uint32)
+        asking = Asking(moved, Values(list(moved.predicates)))
+        found = self._pass(snapshot, asking, [0], lists=False)
+        parts = [positions(rows[0]) + np.uint32(n * TILE) for n, rows in enumerate(found)]
+        return np.concatenate(parts)
+
+    def _before_and_now(
+        self, snapshot: Snapshot, slots: NDArray[np.uint32], update: Update
+    ) -> list[tuple[pl.DataFrame, NDArray[np.bool_]]]:
+        keys = self._keys(self._values)
+        now, there = snapshot.at(slots.astype(np.int64), keys), snapshot.live()[slots]
+        before, was_there = now, there.copy()
+        if len(update.slots):
+            places = np.searchsorted(slots, update.slots)
+            was_there[places] = update.there
+            rows = np.arange(len(slots))
+            rows[places] = len(slots) + np.arange(len(places))
+            before = pl.concat([now, update.before.select(keys)])[rows] if keys else now
+        return [(before, was_there), (now, there)]
+
+    @staticmethod
+    def _keys(values: Values) -> list[str]:
+        return [*dict.fromkeys(map(key_of, values.expressions.values()))]
+
+    # ---- the result
+
+    def _basis(self, token: str) -> Basis:
+        run = self._run
+        return basis_of(token, run.asked, run.plan, run.lists, run.clock)
+
+    def _others(self, patch: _Patch | None) -> list[int]:
+        """The roots that are to be asked of all."""
+        every = [*self._plan.roots, *self._plan.counted]
+        known = set(_places(self._plan, patch.keys, patch.texts)) if patch else set()
+        return [place for place in range(len(every)) if place not in known]
+
+    def _patched(
+        self,
+        patch: _Patch,
+        made: "_Made",
+        ids: pa.ChunkedArray,
+        before: pa.ChunkedArray,
+        basis: Basis,
+    ) -> Memberships:
+        """The run before with what has changed, by its ordinals."""
+        since = self._keeping.since
+        assert since is not None
+        flips, fresh = patch.flips, made.audiences
+        ordinals = ordinals_of(before, since.ids)
+        if ordinals is not None:
+            ordinals, ids = _extended(ordinals, ids, since.ids)
+            flips = flips.at(ordinals)
+            fresh = {k: bitmap_of(ordinals[one.ordinals()]) for k, one in fresh.items()}
+        patched = {key: flips.over(row, since.bitmap(key)) for row, key in enumerate(patch.keys)}
+        moves = [flips.moves(row) for row in range(len(patch.keys) + len(patch.texts))]
+        counts = {one.text: one.count for one in since.predicates}
+        moved = zip(patch.texts, moves[len(patch.keys) :], strict=True)
+        counted = {text: counts[text] + entered - left for text, (entered, left) in moved}
+        found = patched | fresh
+        return Memberships(
+            ids,
+            {key: found[key] for key in self._plan.roots},
+            self._plan.failed,
+            made.predicates(counted),
+            basis,
+            dict(zip(patch.keys, moves, strict=False)),
+            len(patch.flips.layout.slots),
+        )
+
+
+class _Made:
+    """What all consumers were asked for: the members of audiences, and counts of conditions."""
+
+    def __init__(self, plan: Plan, only: Sequence[int], found: Sequence[Rows]) -> None:
+        """`found` has a row for each of the roots `only`, tile by tile."""
+        self._plan = plan
+        names = [*plan.roots, *plan.counted]
+        tiles: list[dict[int, Tile]] = [{} for _ in only]
+        counts = [0] * len(only)
+        for number, rows in enumerate(found):
+            numbers = machine.counts(rows)
+            for held, row, count in zip(tiles, rows, numbers, strict=True):
+                held[number] = Tile(count, row)
+            counts = list(map(add, counts, numbers))
+        first = len(plan.roots)
+        by_place = list(zip(only, tiles, counts, strict=True))
+        self.audiences = {names[at]: Bitmap(held) for at, held, _ in by_place if at < first}
+        self._counts = {names[at]: count for at, _, count in by_place if at >= first}
+
+    def predicates(self, known: Mapping[str, int] = MappingProxyType({})) -> list[Predicate]:
+        """The conditions, with counts that were known before."""
+        counts = {**known, **self._counts}
+        return [
+            Predicate(text, counts[text], tuple(one.audiences))
+            for text, one in self._plan.counted.items()
+        ]
+
+
+def _places(plan: Plan, keys: Sequence[str], texts: Sequence[str]) -> list[int]:
+    """Which of the roots those audiences and conditions are."""
+    roots = {key: place for place, key in enumerate(plan.roots)}
+    counted = {text: place for place, text in enumerate(plan.counted, len(roots))}
+    return [*(roots[key] for key in keys), *(counted[text] for text in texts)]
+
+
+def _is_in(ids: Any, wanted: Any) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = pc.is_in(ids, wanted).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _extended(
+    ordinals: NDArray[np.int64], ids: pa.ChunkedArray, known: pa.ChunkedArray
+) -> tuple[NDArray[np.int64], pa.ChunkedArray]:
+    """The ordinals of all slots, and the ids by ordinal; those without one get the next."""
+    there = ids.is_valid().to_numpy()
+    whole = np.full(len(ids), -1)
+    whole[: len(ordinals)] = ordinals
+    new = there & (whole < 0)
+    whole[new] = len(known) + np.arange(int(new.sum()))
+    slots = np.full(len(known) + int(new.sum()), -1)
+    slots[whole[there]] = np.flatnonzero(there)
+    return whole, ids.take(pa.array(slots, mask=slots < 0))

@@ -1,0 +1,126 @@
+"""A run that asks only who has changed gives what a run over all gives, byte for byte."""
+
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segment_engine.batch.generations import Generations
+from segment_engine.batch.manifest import About
+from segment_engine.batch.publishing import publish
+from tests.properties.drawn import MOMENTS, Case, as_parquet, cases
+
+TIMES = settings.default.max_examples
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few consumers are many."""
+    monkeypatch.setattr("segment_engine.batch.snapshot_run.FEW", 6)
+
+
+def blobs(run: Any) -> dict[str, Any]:
+    """The bytes of each audience's tiles."""
+    return {k: {n: bytes(t.blob) for n, t in run.bitmap(k).tiles.items()} for k in run}
+
+
+@settings(max_examples=TIMES // 2)
+@given(cases(rules=6, size=30), st.integers(0, 2**32), st.booleans())
+def test_histories(case: Case, seed: int, on_disk: bool) -> None:
+    """Rows change, come, go and come again; time and zones pass; rules and lists are edited."""
+    with TemporaryDirectory() as folder:
+        history = _History(case, Random(seed), folder, on_disk)
+        for _ in range(5):
+            history.step()
+
+
+class _History:
+    def __init__(self, case: Case, random: Random, folder: str, on_disk: bool) -> None:
+        self.case, self.random, self.folder, self.on_disk = case, random, folder, on_disk
+        self.table = case.consumers
+        self.stamps = dict.fromkeys(self.ids(), 0)
+        self.number = 0
+        self.before: Any = None
+        self.told: set[Any] = set()
+        self.mode = random.choice(("ids", "column", None))
+
+    def ids(self) -> list[Any]:
+        return self.table.column("id").to_pylist()
+
+    def step(self) -> None:
+        random, engine = self.random, self.case.engine
+        some = random.sample(self.case.rules, random.randint(1, len(self.case.rules)))
+        rules: dict[str, Any] = {str(n): rule for n, rule in enumerate(some)}
+        rules |= {"named": 'in audience "listed" or in audience "0"'}
+        lists = {"listed": random.sample(self.ids(), min(3, len(self.ids())))}
+        how = {"as_of": random.choice(MOMENTS[:2]), "lists": lists, "count_predicates": True}
+        stamped = self.table.append_column(
+            "updatedAt", pa.array([self.stamps[one] for one in self.ids()], pa.int64())
+        )
+        source = as_parquet(stamped, self.folder) if self.on_disk else stamped
+        changed = {"ids": sorted(self.told), "column": "updatedAt", None: None}[self.mode]
+        kept = engine.materialize(
+            rules,
+            source,
+            snapshot=f"{self.folder}/s",
+            since=self.before,
+            changed=None if self.before is None and self.mode == "ids" else changed,
+            **how,
+        )
+        alone = engine.materialize(rules, source, **how)
+        assert kept.failed.keys() == alone.failed.keys()
+        assert {k: kept.members(k) for k in kept} == {k: alone.members(k) for k in alone}
+        assert set(kept.predicates) == set(alone.predicates)
+        self._published(kept, alone)
+        self._move()
+
+    def _published(self, kept: Any, alone: Any) -> None:
+        """Published over the same ids, the blobs are the same."""
+        out = f"{self.folder}/out"
+        publish(kept, out, About(), keep=9)
+        mine = Generations(out).newest().memberships
+        assert {k: mine.members(k) for k in alone} == {k: alone.members(k) for k in alone}
+        publish(alone, out, About(), keep=9)
+        theirs = Generations(out).newest().memberships
+        assert blobs(mine) == blobs(theirs)
+        if kept.moves is not None and self.before is not None:
+            self._check_moves(kept)
+        self.before = self.random.choice((kept, mine))
+
+    def _check_moves(self, kept: Any) -> None:
+        for key, (entered, left) in kept.moves.items():
+            was, now = set(self.before.members(key)), set(kept.members(key))
+            assert (entered, left) == (len(now - was), len(was - now))
+
+    def _move(self) -> None:
+        random, before = self.random, self.ids()
+        rows = list(range(self.table.num_rows))
+        chance = random.choice((0, 0.05, 0.3))
+        values = [random.choice(rows) if random.random() < chance else row for row in rows]
+        moved = taken(self.table, values)
+        moved = moved.set_column(moved.column_names.index("id"), "id", self.table.column("id"))
+        kept = [row for row in rows if random.random() > chance / 2]
+        again = [row for row in range(self.case.consumers.num_rows) if random.random() < chance / 2]
+        old = taken(self.case.consumers, again)
+        whole = taken(moved, kept)
+        here = set(whole.column("id").to_pylist())
+        fresh = [n for n, one in enumerate(old.column("id").to_pylist()) if one not in here]
+        back = taken(old, fresh)
+        self.table = pa.concat_tables([whole, back])
+        self.number += 1
+        touched = {before[row] for row in rows if values[row] != row}
+        touched |= set(back.column("id").to_pylist())
+        self.told = touched | (set(before) - set(self.ids()))
+        if random.random() < 0.3:
+            self.told |= set(random.sample(before, len(before) // 4))
+        for one in self.ids():
+            if one in self.told or one not in self.stamps:
+                self.stamps[one] = self.number
+
+
+def taken(table: Any, rows: list[int]) -> Any:
+    return pa.concat_tables([table.slice(0, 0), *(table.slice(row, 1) for row in rows)])
