@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segment_engine.backends.bind import bind_plain
 from segment_engine.backends.physical import Physical
-from segment_engine.backends.reading import Columns
+from segment_engine.backends.reading import Columns, Member
 from segment_engine.batch.graph import FALSE, TRUE, Graph, Program, Signed, compiled, negated
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.errors import RuleError, SegmentError
 from segment_engine.expression.logic import Condition, Joint, postfix
-from segment_engine.expression.nodes import Constant, Expr
+from segment_engine.expression.nodes import Call, Constant, Expr, walk
 from segment_engine.expression.references import Failures, dependency_order, references
 from segment_engine.expression.resolve import AND, NOT, OR, resolve, uses_clock
 from segment_engine.expression.spelling import spell
@@ -41,7 +41,7 @@ class _Kept(NamedTuple):
 
     setting: object
     clock: Clock | None
-    bound: Expr
+    parts: list[Expr | Joint]
 
 
 @lru_cache(maxsize=8)
@@ -77,6 +77,7 @@ class Plan:
         self._conditions: dict[Condition, Signed | SegmentError] = {}
         self._timed: dict[Condition, Rule] = {}
         self._steady: set[Signed] = set()
+        self._nested = False
         self.predicates: dict[Expr, Signed] = {}
         self.failed = dict(failed)
         self.lists = {key: self._graph.input() for key in lists}
@@ -166,19 +167,21 @@ class Plan:
         return found
 
     def _parts(self, condition: Condition, rule: "Rule") -> list[Expr | Joint]:
-        """The predicates of a condition, and behind them what joins them."""
-        return postfix(self._bound(condition, rule))
+        """The predicates of a condition, and behind them what joins them.
 
-    def _bound(self, condition: Condition, rule: "Rule") -> Expr:
-        """It was bound before where neither columns nor, if that matters, the clock are others."""
+        They were bound before where neither columns nor, if that matters, the clock are others.
+        """
         kept: _Kept | None = condition.kept
         if not kept or kept.setting is not self._setting or kept.clock not in (None, self._clock):
-            bound = bind_plain(self._resolved(condition, rule), self._columns, {})
+            bound = bind_plain(self._resolved(condition, rule), self._columns, self._known)
+            if any(isinstance(node, Member) for node in walk(bound)):
+                self._nested = True
+                return postfix(bound)
             clock = self._clock if uses_clock(condition.expression, rule.engine.derived) else None
-            kept = condition.kept = _Kept(self._setting, clock, bound)
+            kept = condition.kept = _Kept(self._setting, clock, postfix(bound))
         if kept.clock is not None:
             self._timed[condition] = rule
-        return kept.bound
+        return kept.parts
 
     def _resolved(self, condition: Condition, rule: "Rule") -> Expr:
         return resolve(condition.expression, self._clock, rule.engine.derived)
@@ -186,6 +189,9 @@ class Plan:
     def _predicate(self, node: Expr) -> Signed:
         if isinstance(node, Constant):
             return truth_of(node)
+        if isinstance(node, Call) and isinstance(node.args[0], Member):
+            found: Signed = node.args[0].condition
+            return found
         if node not in self.predicates:
             self.predicates[node] = self._graph.input()
         return self.predicates[node]
@@ -198,8 +204,11 @@ class Plan:
     def at(self, clock: Clock) -> dict[Expr, Expr] | None:
         """What predicates were at another instant, those that were others.
 
-        None where one of them was several, or a condition was made in another way.
+        None where one of them was several, a condition was made in another way, or an audience
+        stands within one.
         """
+        if self._nested:
+            return None
         found: dict[Expr, Expr] = {}
         for condition, rule in self._timed.items():
             resolved = resolve(condition.expression, clock, rule.engine.derived)
