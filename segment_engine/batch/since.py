@@ -1,7 +1,9 @@
 """A run after another one: only those are asked who have changed since, or whom time moves."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -60,29 +62,43 @@ class Both:
         return self._plan.onto(graph, [*map(either, self._plan.predicates), *lists])
 
 
-class Flips(NamedTuple):
+@dataclass(frozen=True)
+class Flips:
     """Whose bits are others than before, a row each, as a layout has them."""
 
     layout: Layout
     entered: Rows
     left: Rows
 
+    @cached_property
+    def _tiles(self) -> list[tuple[int, Any, slice, list[int], list[int]]]:
+        """Of each tile: its number, places and words, and by row how many entered and left."""
+        return [
+            (n, self.layout.slots[slots] % TILE, words, *self._counts(words))
+            for n, slots, words in self.layout.tiles()
+        ]
+
+    def _counts(self, words: slice) -> tuple[list[int], list[int]]:
+        entered, left = (
+            np.bitwise_count(rows[:, words]).sum(axis=1, dtype=np.int64).tolist()
+            for rows in (self.entered, self.left)
+        )
+        return entered, left
+
     def over(self, row: int, before: Bitmap) -> Bitmap:
         """The members after that, without reading those before."""
         tiles = dict(before.tiles)
-        for number, slots, words in self.layout.tiles():
-            entered, left = self.entered[row, words], self.left[row, words]
-            flips = entered | left
-            if flips.any():
+        for number, places, words, entered, left in self._tiles:
+            if entered[row] or left[row]:
                 held = tiles.get(number)
-                count = (held.count if held else 0) + _count(entered) - _count(left)
-                places = self.layout.slots[slots] % TILE
+                count = (held.count if held else 0) + entered[row] - left[row]
+                flips = self.entered[row, words] | self.left[row, words]
                 tiles[number] = PatchedTile(count, held, places, flips)
         return Bitmap(tiles)
 
-    def moves(self, row: int) -> tuple[int, int]:
-        """How many entered and left."""
-        return _count(self.entered[row]), _count(self.left[row])
+    def moves(self) -> list[tuple[int, int]]:
+        """How many entered and left, by row."""
+        return list(zip(*self._counts(slice(None)), strict=True))
 
     def at(self, ordinals: NDArray[np.int64]) -> "Flips":
         """The same, each slot at another place."""
@@ -102,7 +118,3 @@ def ordinals_of(slots: pa.ChunkedArray, known: pa.ChunkedArray) -> NDArray[np.in
         return None
     found: NDArray[np.int64] = pc.index_in(slots, held, skip_nulls=True).fill_null(-1).to_numpy()
     return found.astype(np.int64)
-
-
-def _count(words: Any) -> int:
-    return int(np.bitwise_count(words).sum())

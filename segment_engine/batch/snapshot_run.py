@@ -275,7 +275,7 @@ class SnapshotRun:
             flips = flips.at(ordinals)
             fresh = {k: bitmap_of(ordinals[one.ordinals()]) for k, one in fresh.items()}
         patched = {key: flips.over(row, since.bitmap(key)) for row, key in enumerate(patch.keys)}
-        moves = [flips.moves(row) for row in range(len(patch.keys) + len(patch.texts))]
+        moves = flips.moves()
         counts = {one.text: one.count for one in since.predicates}
         moved = zip(patch.texts, moves[len(patch.keys) :], strict=True)
         counted = {text: counts[text] + entered - left for text, (entered, left) in moved}

@@ -1,5 +1,9 @@
 """A run that asks only who has changed gives what a run over all gives, byte for byte."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,7 +16,7 @@ from hypothesis import strategies as st
 from segment_engine.batch.generations import Generations
 from segment_engine.batch.manifest import About
 from segment_engine.batch.publishing import publish
-from tests.properties.drawn import MOMENTS, Case, as_parquet, cases
+from tests.properties.drawn import MOMENTS, Case, as_parquet, cases, random_case
 
 TIMES = settings.default.max_examples
 
@@ -35,6 +39,28 @@ def test_histories(case: Case, seed: int, on_disk: bool) -> None:
     with TemporaryDirectory() as folder:
         history = _History(case, Random(seed), folder, on_disk)
         for _ in range(5):
+            history.step()
+
+
+def test_histories_over_many_tiles(tmp_path: Path) -> None:
+    """In a process of its own, in which tiles are small."""
+    story = (
+        "import segment_engine.batch.bitmaps as bitmaps; bitmaps.TILE = 64\n"
+        "from tests.batch import test_since\n"
+        "for seed in range(3): test_since.told(seed, consumers=150)\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", story], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()[-2_000:]
+
+
+def told(seed: int, consumers: int) -> None:
+    """One history."""
+    random = Random(seed)
+    case = random_case(random, rules=6, size=consumers)
+    with TemporaryDirectory() as folder:
+        history = _History(case, random, folder, on_disk=bool(seed % 2))
+        for _ in range(4):
             history.step()
 
 
@@ -89,7 +115,8 @@ class _History:
         assert blobs(mine) == blobs(theirs)
         if kept.moves is not None and self.before is not None:
             self._check_moves(kept)
-        self.before = self.random.choice((kept, mine))
+        # A run that died after it had brought the snapshot up to date leaves an older one behind.
+        self.before = self.random.choice((kept, mine, kept, mine, self.before))
 
     def _check_moves(self, kept: Any) -> None:
         for key, (entered, left) in kept.moves.items():
