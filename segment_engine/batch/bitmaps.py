@@ -23,6 +23,9 @@ _BITS_OR_SORT = 64
 """Where one ordinal in so many is given or more, setting bits is faster than sorting."""
 _COOKIE = 12_346
 
+MOST_PATCHES = 16
+"""So many runs after one another that nobody reads the members of are kept as what changed."""
+
 
 class Tile:
     """The members among the consumers of one tile, as numbers from 0; immutable."""
@@ -77,11 +80,14 @@ class Tile:
 class PatchedTile(Tile):
     """A tile with some of its members put in or out; the tile before is read when it is needed."""
 
-    __slots__ = ("_before", "_flips", "_places")
+    __slots__ = ("_before", "_flips", "_places", "patches")
 
     def __init__(self, count: int, before: Tile | None, places: Ordinals, flips: Words) -> None:
         """`count` members in the end; `flips` says of each of the `places` whether it turns."""
         super().__init__(count)
+        self.patches = 1 + (before.patches if isinstance(before, PatchedTile) else 0)
+        if before is not None and self.patches > MOST_PATCHES:
+            before, self.patches = Tile.of(before.roaring), 1
         self._before, self._places, self._flips = before, places, flips
 
     @property
