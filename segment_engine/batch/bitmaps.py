@@ -85,7 +85,7 @@ class PatchedTile(Tile):
     def __init__(self, count: int, before: Tile | None, places: Ordinals, flips: Words) -> None:
         """`count` members in the end; `flips` says of each of the `places` whether it turns."""
         super().__init__(count)
-        self.patches = 1 + (before.patches if isinstance(before, PatchedTile) else 0)
+        self.patches: int = 1 + (before.patches if isinstance(before, PatchedTile) else 0)
         if before is not None and self.patches > MOST_PATCHES:
             before, self.patches = Tile.of(before.roaring), 1
         self._before, self._places, self._flips = before, places, flips
