@@ -7,10 +7,13 @@ The same contest as `benchmarks.many`, on the table, for each number.
 """
 
 from benchmarks import memory
+from benchmarks.contenders import POLARS
 from benchmarks.contest import contest
 from benchmarks.many import POOLS, argument_parser, round_of, stored
 
 SIZES = (10, 100, 1_000, 5_000)
+MOST = 1_000
+"""Of more audiences Polars is left out: it takes minutes for each run."""
 
 
 def main() -> None:
@@ -24,7 +27,7 @@ def main() -> None:
             for size in chosen.sizes:
                 metadata = not chosen.without_metadata
                 job, _ = round_of(connection, file, pool, size, metadata)
-                found[pool, size] = contest(job, chosen.runs)
+                found[pool, size] = contest(job, chosen.runs, POLARS if size > MOST else "")
                 print(memory.peak(file, pool, size, metadata))
     print()
     for (pool, size), ratios in found.items():

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segment_engine import Engine, RunError
 from segment_engine.batch.generations import Generations
 from segment_engine.batch.manifest import About
 from segment_engine.batch.publishing import publish
+from segment_engine.batch.snapshot.store import MADE_BY
 from tests.properties.drawn import MOMENTS, Case, as_parquet, cases, random_case
 
 TIMES = settings.default.max_examples
@@ -62,6 +64,66 @@ def told(seed: int, consumers: int) -> None:
         history = _History(case, random, folder, on_disk=bool(seed % 2))
         for _ in range(4):
             history.step()
+
+
+PEOPLE = [
+    {"id": n, "totalOrders": n, "lastOrderAt": f"2026-06-{n:02}T02:00:00Z"} for n in range(1, 9)
+]
+DAY = {
+    "day": "lastOrderAt = 2026-06-03",
+    "all": "true",
+    "some": 'in audience "day" or totalOrders > 6',
+}
+
+
+def since(tmp_path: Path, engine: Engine, people: list[dict[str, Any]], **how: Any) -> Any:
+    return engine.materialize(how.pop("rules", DAY), people, snapshot=tmp_path / "s", **how)
+
+
+def test_another_zone_or_time_zone_data_asks_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = since(tmp_path, Engine(), PEOPLE)
+    assert since(tmp_path, Engine(), PEOPLE, since=first).asked == 0
+    other = since(tmp_path, Engine(timezone="America/New_York"), PEOPLE, since=first)
+    assert first.members("day") == [3] and other.members("day") == [4]
+    assert other.moves is None and other.asked == 8
+    monkeypatch.setitem(MADE_BY, "tzdata", "1999z")
+    assert since(tmp_path, Engine(), PEOPLE, since=first).moves is None
+
+
+def test_an_edited_catalog_asks_all_of_what_was_edited(tmp_path: Path) -> None:
+    first = since(tmp_path, Engine(), PEOPLE)
+    edited = {**DAY, "day": "lastOrderAt = 2026-06-04"}
+    later = since(tmp_path, Engine(), PEOPLE, since=first, rules=edited)
+    assert later.moves == {"all": (0, 0)} and later.asked == 0
+    assert [later.members(key) for key in ("day", "some")] == [[4], [4, 7, 8]]
+
+
+def test_an_ordinal_is_never_given_again(tmp_path: Path) -> None:
+    """Whoever goes leaves a hole, and finds the place free on coming back."""
+    first = since(tmp_path, Engine(), PEOPLE)
+    gone = since(tmp_path, Engine(), [*PEOPLE[1:], {"id": 9}], since=first, changed=[1, 9])
+    assert gone.ids.to_pylist() == [None, *range(2, 10)] and gone.moves["all"] == (1, 1)
+    back = since(tmp_path, Engine(), PEOPLE, since=gone, changed=["1", "9"])
+    assert back.ids.to_pylist() == [*range(1, 9), None] and back.members("all") == [*range(1, 9)]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"changed": "updated"}, "there is no column 'updated' to tell who changed"),
+        ({"changed": 7}, "the members of those who changed are a list of ids, not 7"),
+        ({"changed": ["x"]}, "the ids of those who changed are str, the consumers' int"),
+        ({"since": "yesterday"}, "a run before is a Memberships or a Generation"),
+    ],
+)
+def test_what_cannot_tell_who_changed(tmp_path: Path, how: dict[str, Any], message: str) -> None:
+    first = since(tmp_path, Engine(), PEOPLE)
+    with pytest.raises(RunError, match=message):
+        since(tmp_path, Engine(), PEOPLE, **{"since": first, **how})
+    with pytest.raises(RunError, match="only a snapshot can be asked for what has changed"):
+        Engine().materialize(DAY, PEOPLE, since=first)
 
 
 class _History:
