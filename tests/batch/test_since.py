@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segment_engine import Engine
 from segment_engine.batch.generations import Generations
 from segment_engine.batch.manifest import About
 from segment_engine.batch.publishing import publish
@@ -151,3 +152,17 @@ class _History:
 
 def taken(table: Any, rows: list[int]) -> Any:
     return pa.concat_tables([table.slice(0, 0), *(table.slice(row, 1) for row in rows)])
+
+
+def consumers(ids: Any, orders: Any, **more: Any) -> Any:
+    """A table of consumers."""
+    return pa.table({"id": ids, "totalOrders": pa.array(orders, pa.int64()), **more})
+
+
+def test_another_id_column_begins_anew(tmp_path: Path) -> None:
+    """Also where the conditions have read it before."""
+    source = consumers(["a", "b"], [1, 2], email=["a@x", "b@x"])
+    rules = {"some": 'email contains "b"'}
+    before = Engine().materialize(rules, source, snapshot=tmp_path)
+    run = Engine().materialize(rules, source, snapshot=tmp_path, since=before, id_column="email")
+    assert run.members("some") == ["b@x"]

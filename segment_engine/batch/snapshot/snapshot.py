@@ -230,7 +230,8 @@ class Snapshot:
         state = self._state
         columns = {self._id, *values.columns}
         known = all(state.columns.get(n) == str(self._source.columns[n]) for n in columns)
-        return bool(state.segments) and known and self._holds_all(values)
+        same = bool(state.segments) and state.id_column == self._id
+        return same and known and self._holds_all(values)
 
     def lay_over(self, overlay: Overlay, told: str | None, values: Values) -> None:
         """Takes the overlay for those that have changed; of other values nothing is known now."""
