@@ -97,7 +97,8 @@ class _Run:
         if not (isinstance(keeping.changed, str) or keeping.changed is None):
             kinds = {type(row[self._id]) for row in self._first()}
             ids = self._array(listed("those who changed", keeping.changed, kinds), kinds)
-            keeping = replace(keeping, changed=ids)
+            # Where nobody is there, nothing tells of what type ids are: all are gone.
+            keeping = replace(keeping, changed=ids if kinds else None)
         batch = Batch(
             asked=self._asked,
             clock=self._clock,

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -166,3 +167,28 @@ def test_another_id_column_begins_anew(tmp_path: Path) -> None:
     before = Engine().materialize(rules, source, snapshot=tmp_path)
     run = Engine().materialize(rules, source, snapshot=tmp_path, since=before, id_column="email")
     assert run.members("some") == ["b@x"]
+
+
+@pytest.mark.parametrize("changed", [["1", "2", "3", "4"], [1, 2, 3, 4], "updatedAt", None])
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_all_may_go_and_come_again(tmp_path: Path, changed: Any, on_disk: bool) -> None:
+    """Where nobody is left, nothing tells what their ids were."""
+    run, rules = None, {"some": "totalOrders > 1"}
+    for ids in ([1, 2, 3], [], [2, 4]):
+        stamps = pa.array([len(ids)] * len(ids), pa.int64())
+        table = consumers(pa.array(ids, pa.int64()), ids, updatedAt=stamps)
+        source = as_parquet(table, str(tmp_path)) if on_disk else table
+        kept = tmp_path / "kept"
+        run = Engine().materialize(rules, source, snapshot=kept, since=run, changed=changed)
+        assert run.members("some") == [one for one in ids if one > 1]
+        assert run.consumers == len(ids)
+
+
+def test_the_column_that_tells_of_changes_may_become_of_another_type(tmp_path: Path) -> None:
+    run = None
+    for stamps in ([1, 2], [datetime(2026, 1, 1), datetime(2026, 1, 2)], ["x", "y"], ["x", "z"]):
+        source = consumers(["a", "b"], [0, len(str(stamps))], updatedAt=stamps)
+        kept = {"snapshot": tmp_path, "since": run, "changed": "updatedAt"}
+        run = Engine().materialize({"some": "totalOrders > 1"}, source, **kept)
+        assert run.members("some") == ["b"]
+    assert run is not None and run.asked == 1

@@ -20,6 +20,7 @@ from segment_engine.batch.snapshot.keys import key_of
 from segment_engine.batch.snapshot.overlay import ID, Overlay, no_overlay
 from segment_engine.batch.snapshot.snapshot import Snapshot
 from segment_engine.batch.snapshot.some import Slots
+from segment_engine.batch.snapshot.store import Seen
 
 Told = Collection[Any] | str | None
 """The ids of those that have changed, a column that grows with each change, or nothing."""
@@ -55,7 +56,9 @@ class Changes:
     def __init__(self, source: Source, id_column: str, kind: pa.DataType, told: Told) -> None:
         """`kind` is that of the ids; ids that are told are an Arrow array of it."""
         self._source, self._id, self._kind, self._told = source, id_column, kind, told
-        self.seen = (told, self._greatest(told)) if isinstance(told, str) else None
+        self.seen: Seen | None = None
+        if isinstance(told, str):
+            self.seen = Seen(told, str(source.columns[told]), self._greatest(told))
 
     def update(self, snapshot: Snapshot, values: Values) -> Update | None:
         """Lays over the snapshot what has changed; None where all is to be read.
@@ -106,8 +109,9 @@ class _Reader:
             return self._compared()
         if not isinstance(told, str):
             return self._of_ids(pa.array(told, self._kind))
-        seen = self._snapshot.seen
-        return self._since(*seen) if seen and seen[0] == told else None
+        seen, kind = self._snapshot.seen, str(self._source.columns[told])
+        known = seen is not None and (seen.column, seen.kind) == (told, kind)
+        return self._since(told, seen.greatest) if seen and known else None
 
     def _keyed(self, frame: pl.DataFrame) -> pl.DataFrame:
         made = self._values.added(frame)
@@ -136,11 +140,12 @@ class _Reader:
         name = identifier(column)
         since = "true" if greatest is None else f"{name} >= {literal(greatest)} or {name} is null"
         rows = self._those(since)
-        fresh = []
+        fresh = [rows[ID].clear()]
         for frame in self._ids():
             slots = self._snapshot.slots_of(frame)
             fresh.append(frame.filter(pl.Series(~self._mark(slots))))
-        new = pl.concat(fresh).filter(~pl.concat(fresh).is_in(rows[ID].implode()))
+        new = pl.concat(fresh)
+        new = new.filter(~new.is_in(rows[ID].implode()))
         if len(new):
             wanted = f"{identifier(self._id)} in (select id from {BESIDE})"
             rows = pl.concat([rows, self._those(wanted, as_ids(new, self._kind))])
@@ -152,7 +157,7 @@ class _Reader:
         check_ids(
             pa.chunked_array([as_ids(one, self._kind) for one in found], self._kind), self._id
         )
-        return found or [pl.Series([], dtype=pl.Null)]
+        return found
 
     def _compared(self) -> _Found | None:
         ids: list[Any] = []

@@ -20,7 +20,7 @@ from segment_engine.batch.frames import Values
 from segment_engine.batch.snapshot.encoding import Encoded, encoded
 from segment_engine.batch.snapshot.keys import columns_of, digest, key_of
 from segment_engine.batch.snapshot.overlay import GONE, ID, Overlay
-from segment_engine.batch.snapshot.store import PredicateRow, Segment, State, Store, new_token
+from segment_engine.batch.snapshot.store import PredicateRow, Seen, Segment, State, Store, new_token
 from segment_engine.expression.nodes import Expr
 
 MOST_UNUSED = 20
@@ -123,13 +123,12 @@ class Snapshot:
         return self._state.source
 
     @property
-    def seen(self) -> tuple[str, str | None] | None:
-        """A column that grows with each change, and how far it was read."""
-        seen = self._state.seen
-        return (seen[0], seen[1]) if seen else None
+    def seen(self) -> Seen | None:
+        """How far the source was read."""
+        return self._state.seen
 
     @seen.setter
-    def seen(self, seen: tuple[str, str | None]) -> None:
+    def seen(self, seen: Seen) -> None:
         self._state.seen = seen
 
     @property
