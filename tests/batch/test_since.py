@@ -192,3 +192,66 @@ def test_the_column_that_tells_of_changes_may_become_of_another_type(tmp_path: P
         run = Engine().materialize({"some": "totalOrders > 1"}, source, **kept)
         assert run.members("some") == ["b"]
     assert run is not None and run.asked == 1
+
+
+def test_ids_that_are_told_are_those_since_the_run_before(tmp_path: Path) -> None:
+    """Where the snapshot is older than that run, or another one's, all are compared with it."""
+    engine, rules, kept = Engine(), {"some": "totalOrders > 1"}, tmp_path / "kept"
+    first = engine.materialize(rules, consumers([1, 2, 3], [5, 0, 0]), snapshot=kept)
+    second = engine.materialize(rules, consumers([1, 2, 3], [5, 5, 0]))
+    for before in (second, None):
+        source = consumers([1, 2, 3], [5, 5, 5])
+        run = engine.materialize(rules, source, snapshot=kept, since=before, changed=[3])
+        assert run.members("some") == [1, 2, 3]
+    source = consumers([1, 2, 3], [5, 0, 5])
+    run = engine.materialize(rules, source, snapshot=kept, since=first, changed=[])
+    assert run.members("some") == [1, 3]
+    assert engine.materialize(rules, source, snapshot=kept, since=run, changed=[2]).asked == 1
+
+
+def test_a_condition_that_could_not_be_made_before(tmp_path: Path) -> None:
+    stamps = pa.array([datetime(2020, 1, 1), None])
+    source = consumers(["a", "b"], [1, 2], lastOrderAt=stamps)
+    rules = {"far": "lastOrderAt older than 2025 years", "some": "lastOrderAt is not empty"}
+    run, failed = None, []
+    for day in ("2025-06-01", "2026-06-01", "2026-06-02"):
+        run = Engine().materialize(rules, source, snapshot=tmp_path, since=run, as_of=day)
+        failed.append([*run.failed])
+    assert run is not None and failed == [["far"], [], []]
+    assert (run.counts(), run.asked) == ({"far": 0, "some": 1}, 0)
+
+
+LISTED = """
+import sys
+import pyarrow as pa
+from segment_engine import Engine
+from segment_engine.batch.generations import Generations
+from segment_engine.batch.manifest import About
+from segment_engine.batch.publishing import writing
+with writing(sys.argv[1] + "/out") as writer:
+    people, lists = pa.table({"id": [*"abcdef"]}), {"few": [*"abcdx"]}
+    kept = {"snapshot": sys.argv[1] + "/kept", "since": writer.before()}
+    run = Engine().materialize({"others": 'not in audience "few"'}, people, lists=lists, **kept)
+    writer.publish(run, About())
+print(run.moves)
+"""
+
+
+def test_lists_are_the_same_in_another_process(tmp_path: Path) -> None:
+    """In which sets of texts have another order."""
+    for seed, moves in (("1", "None"), ("2", "{'few': (0, 0), 'others': (0, 0)}")):
+        command = (sys.executable, "-c", LISTED, str(tmp_path))
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.stdout.strip() == moves, done.stderr
+
+
+@pytest.mark.parametrize("rule", ["lastOrderAt is not empty", "lastOrderAt > createdAt"])
+def test_a_column_may_be_asked_about_as_several_types(tmp_path: Path, rule: str) -> None:
+    """Those of conditions that time moves are asked about for themselves, too."""
+    stamps = pa.array([datetime(2026, 5, 1), None])
+    source = consumers(["a", "b"], [1, 2], lastOrderAt=stamps, createdAt=stamps)
+    rules, run = {"late": "lastOrderAt older than 1 month", "some": rule}, None
+    for day in ("2026-05-31", "2026-06-02"):
+        run = Engine().materialize(rules, source, snapshot=tmp_path, since=run, as_of=day)
+    assert run is not None and run.moves == {"late": (1, 0), "some": (0, 0)}
