@@ -9,15 +9,19 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segment_engine import Engine
+from segment_engine.batch.bitmaps import Bitmap, Tile, packed
 from segment_engine.batch.generations import Generations
 from segment_engine.batch.manifest import About
 from segment_engine.batch.publishing import publish
+from segment_engine.batch.since import Flips
+from segment_engine.batch.snapshot.some import Layout
 from tests.properties.drawn import MOMENTS, Case, as_parquet, cases, random_case
 
 TIMES = settings.default.max_examples
@@ -255,3 +259,17 @@ def test_a_column_may_be_asked_about_as_several_types(tmp_path: Path, rule: str)
     for day in ("2026-05-31", "2026-06-02"):
         run = Engine().materialize(rules, source, snapshot=tmp_path, since=run, as_of=day)
     assert run is not None and run.moves == {"late": (1, 0), "some": (0, 0)}
+
+
+def test_runs_may_follow_each_other_on_and_on(tmp_path: Path) -> None:
+    """None holds those before it, and members are read in one step."""
+    bitmap, right = Bitmap({0: Tile(1, packed(np.array([True])))}), {0}
+    for number in range(3_000):
+        place = number * 7 % 100
+        entered = packed(np.array([place not in right]))[None]
+        left = packed(np.array([place in right]))[None]
+        right ^= {place}
+        flips = Flips(Layout(np.array([place], np.uint32)), entered, left)
+        bitmap = flips.over(0, bitmap)
+        assert len(bitmap) == len(right)
+    assert bitmap.ordinals().tolist() == sorted(right)
