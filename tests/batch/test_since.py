@@ -25,6 +25,7 @@ from segment_engine.batch.snapshot.some import Layout
 from tests.properties.drawn import MOMENTS, Case, as_parquet, cases, random_case
 
 TIMES = settings.default.max_examples
+RULES = {"some": "totalOrders > 1"}
 
 
 @pytest.fixture(autouse=True)
@@ -273,3 +274,16 @@ def test_runs_may_follow_each_other_on_and_on(tmp_path: Path) -> None:
         bitmap = flips.over(0, bitmap)
         assert len(bitmap) == len(right)
     assert bitmap.ordinals().tolist() == sorted(right)
+
+
+def test_those_who_are_gone_take_no_more_room_than_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segment_engine.batch.snapshot.changes.FEW", 6)
+    run, asked, most = None, 0, 0
+    for first in range(0, 400, 4):
+        source = consumers(range(first, first + 100), [3] * 100)
+        run = Engine().materialize(RULES, source, snapshot=tmp_path, since=run)
+        assert run.members("some") == [*range(first, first + 100)]
+        asked, most = asked + (run.asked or 0), max(most, len(run.ids))
+    assert most <= 210 and asked < 100 * 100 / 2

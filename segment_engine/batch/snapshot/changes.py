@@ -25,8 +25,11 @@ from segment_engine.batch.snapshot.store import Seen
 Told = Collection[Any] | str | None
 """The ids of those that have changed, a column that grows with each change, or nothing."""
 
-FEW, SHARE = 4_096, 8
-"""Where more than few consumers changed, and more than one of so many, all are read."""
+FEW, SHARE, MOST_GONE = 4_096, 8, 2
+"""Where more than few consumers changed, and more than one of so many, all are read.
+
+So they are where more than few, and more than one of so many slots, are of those who are gone.
+"""
 
 
 class Update(NamedTuple):
@@ -73,7 +76,7 @@ class Changes:
             was = snapshot.token, snapshot.ids(self._kind)
             return Update(*was, nobody, pl.DataFrame(), np.empty(0, np.bool_))
         found = _Reader(self._source, self._id, self._kind, values, snapshot).found(self._told)
-        if found is None or len(found.rows) + len(found.gone) > most_changes(snapshot):
+        if found is None or _too_much(found, snapshot):
             return None
         check_ids(pa.chunked_array([as_ids(found.rows[ID], self._kind)]), self._id)
         made = _laid(found, snapshot, self._kind)
@@ -201,6 +204,13 @@ class _Reader:
 def most_changes(snapshot: Snapshot) -> int:
     """Where more have changed, it is as fast to ask all."""
     return max(FEW, snapshot.size // SHARE)
+
+
+def _too_much(found: _Found, snapshot: Snapshot) -> bool:
+    """Whether all are to be read: slots of those who are gone are given up by that alone."""
+    gone = len(found.gone) + int(np.count_nonzero(~snapshot.live()))
+    changed = len(found.rows) + len(found.gone)
+    return changed > most_changes(snapshot) or gone > max(FEW, snapshot.size // MOST_GONE)
 
 
 def _differing(before: pl.Series, after: pl.Series) -> pl.Series:
