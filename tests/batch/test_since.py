@@ -1,6 +1,7 @@
 """A run that asks only who has changed gives what a run over all gives, byte for byte."""
 
 import os
+import shutil
 import subprocess
 import sys
 from datetime import datetime
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segment_engine import Engine
+from segment_engine import Engine, OutputError, RunError
 from segment_engine.batch.bitmaps import Bitmap, Tile, packed
 from segment_engine.batch.generations import Generations
 from segment_engine.batch.manifest import About
@@ -229,7 +230,7 @@ def test_a_condition_that_could_not_be_made_before(tmp_path: Path) -> None:
 LISTED = """
 import sys
 import pyarrow as pa
-from segment_engine import Engine
+from segment_engine import Engine, OutputError, RunError
 from segment_engine.batch.generations import Generations
 from segment_engine.batch.manifest import About
 from segment_engine.batch.publishing import writing
@@ -287,3 +288,40 @@ def test_those_who_are_gone_take_no_more_room_than_others(
         assert run.members("some") == [*range(first, first + 100)]
         asked, most = asked + (run.asked or 0), max(most, len(run.ids))
     assert most <= 210 and asked < 100 * 100 / 2
+
+
+def test_counts_that_are_damaged_are_made_anew(tmp_path: Path) -> None:
+    out, source = tmp_path / "out", consumers([1, 2], [1, 2])
+    kept = {"snapshot": tmp_path / "kept", "count_predicates": True}
+    publish(Engine().materialize(RULES, source, **kept), out, About())
+    next(out.rglob("predicates.parquet")).write_bytes(b"")
+    before = Generations(out).newest()
+    with pytest.raises(OutputError, match=r"predicates\.parquet cannot be read"):
+        _ = before.predicates
+    run = Engine().materialize(RULES, source, since=before, **kept)
+    assert run.moves == {"some": (0, 0)} and [one.count for one in run.predicates] == [1]
+
+
+def test_bits_that_are_damaged_say_how_to_go_on(tmp_path: Path) -> None:
+    out, source = tmp_path / "out", consumers([1, 2], [1, 2])
+    kept = {"snapshot": tmp_path / "kept"}
+    publish(Engine().materialize(RULES, source, **kept), out, About())
+    pack = next(out.rglob("bitmaps.bin"))
+    pack.write_bytes(bytes(pack.stat().st_size))
+    run = Engine().materialize(RULES, source, since=Generations(out).newest(), **kept)
+    with pytest.raises(OutputError, match=r"remove the folder that it is in and materialize anew"):
+        publish(run, out, About())
+    shutil.rmtree(pack.parent)
+    publish(Engine().materialize(RULES, source, **kept), out, About())
+    assert Generations(out).newest().memberships.members("some") == [2]
+
+
+@pytest.mark.parametrize("changed", [[1], ["1"], "updatedAt", None])
+def test_ids_are_checked(tmp_path: Path, changed: Any) -> None:
+    run = Engine().materialize(
+        RULES, consumers([1, 2], [1, 2], updatedAt=[1, 1]), snapshot=tmp_path
+    )
+    for ids, message in (([1, 1, 2], "1 repeated id"), ([None, 1, 2], "1 null id")):
+        source = consumers(ids, [1, 2, 3], updatedAt=[2, 2, 2])
+        with pytest.raises(RunError, match=message):
+            Engine().materialize(RULES, source, snapshot=tmp_path, since=run, changed=changed)
