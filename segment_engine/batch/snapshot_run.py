@@ -197,11 +197,13 @@ class SnapshotRun:
         before = self._plan.at(replace(self._run.clock, as_of=known.as_of))
         if before is None or not self._has(before.values()):
             return None
+        same = [k for k, one in basis.audiences.items() if known.audiences.get(k) == one]
+        texts = [one.text for one in since.predicates if one.text in self._plan.counted]
+        if not (same or texts):
+            return None
         slots = np.union1d(update.slots, self._moved(snapshot, before))
         if len(slots) > most_changes(snapshot):
             return None
-        same = [k for k, one in basis.audiences.items() if known.audiences.get(k) == one]
-        texts = [one.text for one in since.predicates if one.text in self._plan.counted]
         layout = Layout(slots)
         bits = self._before_and_now(
             snapshot, layout, update, before, _places(self._plan, same, texts)

@@ -325,3 +325,14 @@ def test_ids_are_checked(tmp_path: Path, changed: Any) -> None:
         source = consumers(ids, [1, 2, 3], updatedAt=[2, 2, 2])
         with pytest.raises(RunError, match=message):
             Engine().materialize(RULES, source, snapshot=tmp_path, since=run, changed=changed)
+
+
+def test_where_all_rules_were_edited_all_are_asked(tmp_path: Path) -> None:
+    """Also where the folder's ordinals are others than the snapshot's."""
+    out, kept = tmp_path / "out", {"snapshot": tmp_path / "kept"}
+    publish(Engine().materialize(RULES, consumers([2, 1], [1, 1])), out, About())
+    source = consumers([1, 2], [1, 2])
+    publish(Engine().materialize(RULES, source, **kept), out, About())
+    before, edited = Generations(out).newest(), {"some": "totalOrders >= 1"}
+    run = Engine().materialize(edited, source, since=before, **kept)
+    assert (run.members("some"), run.moves, run.asked) == ([1, 2], None, 2)
