@@ -1,5 +1,6 @@
 """A run that asks only who has changed gives what a run over all gives, byte for byte."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -336,3 +337,14 @@ def test_where_all_rules_were_edited_all_are_asked(tmp_path: Path) -> None:
     before, edited = Generations(out).newest(), {"some": "totalOrders >= 1"}
     run = Engine().materialize(edited, source, since=before, **kept)
     assert (run.members("some"), run.moves, run.asked) == ([1, 2], None, 2)
+
+
+@pytest.mark.parametrize("stamp", [math.nan, math.inf, None])
+def test_a_value_that_nothing_exceeds_tells_of_no_change(tmp_path: Path, stamp: Any) -> None:
+    run = None
+    for number in range(4):
+        stamps = pa.array([float(number), stamp])
+        source = consumers([1, 2], [number, 0], updatedAt=stamps)
+        kept = {"snapshot": tmp_path, "since": run, "changed": "updatedAt"}
+        run = Engine().materialize(RULES, source, **kept)
+        assert run.members("some") == [1] * (number > 1)

@@ -32,6 +32,10 @@ So they are where more than few, and more than one of so many slots, are of thos
 """
 
 
+ENDLESS = ("nan", "inf", "infinity")
+"""As DuckDB writes them."""
+
+
 class Update(NamedTuple):
     """Who has changed, by slot, ascending; the values that they had, and whether they were there.
 
@@ -88,10 +92,13 @@ class Changes:
         return made[0]
 
     def _greatest(self, column: str) -> str | None:
-        """Asked for before consumers are read: what changes meanwhile is read once more."""
+        """Asked for before consumers are read: what changes meanwhile is read once more.
+
+        None where nothing is greater than a value that is there: then it tells nothing.
+        """
         found = query(self._source, f"select max({identifier(column)})::varchar")
         greatest: str | None = found.column(0)[0].as_py()
-        return greatest
+        return None if greatest in ENDLESS else greatest
 
 
 class _Reader:
