@@ -23,6 +23,7 @@ from segment_engine.batch.generations import Generations
 from segment_engine.batch.manifest import About
 from segment_engine.batch.publishing import publish
 from segment_engine.batch.since import Flips
+from segment_engine.batch.snapshot import changes
 from segment_engine.batch.snapshot.some import Layout
 from tests.properties.drawn import MOMENTS, Case, as_parquet, cases, random_case
 
@@ -348,3 +349,25 @@ def test_a_value_that_nothing_exceeds_tells_of_no_change(tmp_path: Path, stamp: 
         kept = {"snapshot": tmp_path, "since": run, "changed": "updatedAt"}
         run = Engine().materialize(RULES, source, **kept)
         assert run.members("some") == [1] * (number > 1)
+
+
+@pytest.mark.parametrize("changed", [[*range(100)], "updatedAt"])
+def test_where_too_much_changed_it_is_not_held_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: Any
+) -> None:
+    monkeypatch.setattr(changes, "FEW", 6)
+    read: list[int] = []
+    keyed = changes._Reader._keyed
+
+    def spied(reader: Any, frame: Any) -> Any:
+        read.append(len(frame))
+        return keyed(reader, frame)
+
+    monkeypatch.setattr(changes._Reader, "_keyed", spied)
+    run = None
+    for number in (1, 2, 3):
+        source = consumers(range(100), [number] * 100, updatedAt=[number] * 100)
+        kept = {"snapshot": tmp_path, "since": run, "changed": changed}
+        run = Engine().materialize(RULES, source, **kept)
+        assert len(run.members("some")) == 100 * (number > 1)
+    assert read and max(read) <= 13

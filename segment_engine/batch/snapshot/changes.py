@@ -129,12 +129,14 @@ class _Reader:
         return pl.DataFrame({ID: frame[self._id], **keyed})
 
     def _those(self, condition: str, ids: Any = None) -> pl.DataFrame:
+        """Not more than show that they are too many."""
         beside = None if ids is None else pa.table({"id": ids})
         names = ", ".join(map(identifier, self._columns))
         with reading(self._source.describe), self._source.duckdb() as (connection, table):
             if beside is not None:
                 connection.register(BESIDE, beside)
-            asked = connection.sql(f"select {names} from {table} where {condition}")
+            most = most_changes(self._snapshot) + 1
+            asked = connection.sql(f"select {names} from {table} where {condition} limit {most}")
             found = asked.to_arrow_table()
         return self._keyed(lazy(pl.DataFrame(found)).collect())
 
@@ -145,11 +147,13 @@ class _Reader:
         gone = np.setdiff1d(slots[slots >= 0], there)
         return _Found(rows, gone[self._live[gone]])
 
-    def _since(self, column: str, greatest: str | None) -> _Found:
+    def _since(self, column: str, greatest: str | None) -> _Found | None:
         """Those of a greater value or the same, or of none, and whoever is new or gone."""
         name = identifier(column)
         since = "true" if greatest is None else f"{name} >= {literal(greatest)} or {name} is null"
         rows = self._those(since)
+        if len(rows) > most_changes(self._snapshot):
+            return None
         fresh = [rows[ID].clear()]
         for frame in self._ids():
             slots = self._snapshot.slots_of(frame)
