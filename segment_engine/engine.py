@@ -138,7 +138,8 @@ class Engine:
         is reported in `.failed` and does not stop the others. `snapshot` is a folder to keep the
         consumers in, prepared for the next run; see README. `since` is a run before: where that
         asked the same snapshot, only those are asked who have changed, or whom time moves, and
-        the result is the same as if all were. `changed` says who has changed: ids, or a column
+        the result is the same as if all were. `changed` says who has changed: ids since
+        that run (those of a run that asked another snapshot tell nothing), or a column
         that grows with each change; else all are compared with the snapshot. `count_predicates`
         (engine snapshot alone) counts the consumers of each condition, too. Members that take
         more than half of `memory` bytes (of 512 MiB, unless told) are in temporary files.

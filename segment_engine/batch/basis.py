@@ -34,7 +34,8 @@ def basis_of(token: str, asked: Asked, plan: Plan, lists: Mapping[str, Any], clo
     found: dict[str, str] = {}
     for key in plan.roots:
         if key in lists:
-            found[key] = digest(pl.Series(lists[key]))
+            # Sets have another order in each process.
+            found[key] = digest(pl.Series(lists[key]).sort())
             continue
         rule = asked.rules[key]
         parts = [one for one in rule.logic if isinstance(one, str)]

@@ -23,9 +23,6 @@ _BITS_OR_SORT = 64
 """Where one ordinal in so many is given or more, setting bits is faster than sorting."""
 _COOKIE = 12_346
 
-MOST_PATCHES = 16
-"""So many runs after one another that nobody reads the members of are kept as what changed."""
-
 
 class Tile:
     """The members among the consumers of one tile, as numbers from 0; immutable."""
@@ -78,25 +75,37 @@ class Tile:
 
 
 class PatchedTile(Tile):
-    """A tile with some of its members put in or out; the tile before is read when it is needed."""
+    """A tile with some of its members put in or out; the tile before is read when it is needed.
 
-    __slots__ = ("_before", "_flips", "_places", "patches")
+    Of one that was patched itself only what was patched is held: runs may follow each other on
+    and on.
+    """
+
+    __slots__ = ("_before", "_flips", "_places", "_turned")
 
     def __init__(self, count: int, before: Tile | None, places: Ordinals, flips: Words) -> None:
         """`count` members in the end; `flips` says of each of the `places` whether it turns."""
         super().__init__(count)
-        self.patches: int = 1 + (before.patches if isinstance(before, PatchedTile) else 0)
-        if before is not None and self.patches > MOST_PATCHES:
-            before, self.patches = Tile.of(before.roaring), 1
         self._before, self._places, self._flips = before, places, flips
+        self._turned: BitMap | None = None
+        if isinstance(before, PatchedTile):
+            self._before, self._turned = before._before, before.turned ^ self.turned
+            self._places, self._flips = places[:0], flips[:0]
+
+    @property
+    def turned(self) -> BitMap:
+        """Who was put in or out."""
+        if self._turned is not None:
+            return self._turned
+        turns = np.unpackbits(self._flips.view(np.uint8), bitorder="little").view(np.bool_)
+        return BitMap(self._places[turns[: len(self._places)]])
 
     @property
     def blob(self) -> Any:
-        """See Tile."""
-        before = self._before.roaring if self._before is not None else BitMap()
-        turns = np.unpackbits(self._flips.view(np.uint8), bitorder="little").view(np.bool_)
-        turned = BitMap(self._places[turns[: len(self._places)]])
-        return roaring_bytes(_words_of(before ^ turned))
+        """See Tile; the one before does not keep what is read of it."""
+        held = self._before.blob if self._before is not None else _EMPTY
+        before = BitMap.deserialize(bytes(held))
+        return roaring_bytes(_words_of(before ^ self.turned))
 
 
 class Bitmap:

@@ -15,6 +15,7 @@ from segment_engine.backends.reading import Reading, Step
 from segment_engine.backends.sql import json_reader
 from segment_engine.batch.bitmaps import Words
 from segment_engine.expression.nodes import Call, Expr, fold, walk
+from segment_engine.values.types import ANY
 
 
 class Predicates:
@@ -63,7 +64,12 @@ class Values:
             part: f"{longer}-{place}" for place, part in enumerate(made, len(self._names))
         }
         self._made = [one.alias(self._names[part]) for part, one in made.items()]
-        plain = {item.column: item for item in readings if _plain(item)}
+        # By whatever type it is wanted, a column is the same value.
+        plain = {
+            item.column: Reading(item.column, (), (), item.stored, ANY)
+            for item in readings
+            if _plain(item)
+        }
         self.expressions: dict[str, Expr] = plain | {n: part for part, n in self._names.items()}
         """By the name of its column: what each value is."""
 

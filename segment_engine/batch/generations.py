@@ -6,8 +6,10 @@ one that was not kept the pack stays for as long as a kept one refers to it.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -124,8 +126,9 @@ class Generation:
             held = np.zeros(len(ids), np.bool_)
             held[self.everybody.ordinals()] = True
             ids = pc.if_else(pa.chunked_array([held]), ids, pa.scalar(None, ids.type))
-        told = self.predicates
-        counted = [] if told is None else told.to_pylist()
+        counted: list[dict[str, Any]] = []
+        with suppress(OutputError):  # members do not depend on them
+            counted = [] if self.predicates is None else self.predicates.to_pylist()
         found = [
             Predicate(one["predicate"], one["count"], tuple(one["audiences"])) for one in counted
         ]

@@ -95,9 +95,10 @@ class _Run:
     def of_snapshot(self, keeping: Keeping, progress: Progress | None, held: int) -> Memberships:
         """As `memberships`, of a snapshot that is brought up to date before."""
         if not (isinstance(keeping.changed, str) or keeping.changed is None):
-            kinds = {type(row[self._id]) for row in self._first()}
+            kinds = {type(row[self._id]) for row in self._first()} - {type(None)}
             ids = self._array(listed("those who changed", keeping.changed, kinds), kinds)
-            keeping = replace(keeping, changed=ids)
+            # Where nobody is there, nothing tells of what type ids are: all are gone.
+            keeping = replace(keeping, changed=ids if kinds else None)
         batch = Batch(
             asked=self._asked,
             clock=self._clock,

@@ -126,7 +126,8 @@ class StoredTile(Tile):
             whose = "the consumers" if row.audience is None else f"audience {row.audience!r}"
             raise OutputError(
                 f"{self._pack.path} is damaged or cut short where it holds {whose}; "
-                "materialize anew, or open an earlier generation"
+                "remove the folder that it is in and materialize anew (not --incremental), or open "
+                "an earlier generation"
             )
         return held
 

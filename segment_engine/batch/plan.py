@@ -204,14 +204,17 @@ class Plan:
     def at(self, clock: Clock) -> dict[Expr, Expr] | None:
         """What predicates were at another instant, those that were others.
 
-        None where one of them was several, a condition was made in another way, or an audience
-        stands within one.
+        None where one of them was several, a condition was made in another way or could not be,
+        or an audience stands within one.
         """
         if self._nested:
             return None
         found: dict[Expr, Expr] = {}
         for condition, rule in self._timed.items():
-            resolved = resolve(condition.expression, clock, rule.engine.derived)
+            try:
+                resolved = resolve(condition.expression, clock, rule.engine.derived)
+            except SegmentError:
+                return None
             before = postfix(bind_plain(resolved, self._columns, {}))
             now = self._parts(condition, rule)
             if len(before) != len(now):

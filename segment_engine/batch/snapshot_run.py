@@ -42,8 +42,9 @@ FOLDED = 16
 class Keeping:
     """The folder of a snapshot, and how it is brought up to date.
 
-    `changed` tells who has changed. With `since`, a run before, only they and those whom time
-    moves are asked, as far as that run was of the same snapshot, rules and lists.
+    `changed` tells who has changed; ids do since the run `since`, and where that was not of the
+    snapshot as it is, all are compared. With `since` only they and those whom time moves are
+    asked, as far as that run was of the same snapshot, rules and lists.
     """
 
     folder: str | Path
@@ -111,7 +112,7 @@ class SnapshotRun:
         update = None
         if self._keeping.by_row:
             run = self._run
-            changes = Changes(run.source, run.id_column, self._kind, self._keeping.changed)
+            changes = Changes(run.source, run.id_column, self._kind, self._told(snapshot))
             update = changes.update(snapshot, self._values)
             if update is None and changes.seen:
                 snapshot.seen = changes.seen
@@ -120,6 +121,18 @@ class SnapshotRun:
         elif snapshot.laid_over > max(FEW, snapshot.size // FOLDED):
             snapshot.fold_in(self._values, self._kind)
         return update
+
+    def _told(self, snapshot: Snapshot) -> Told:
+        """Who has changed: ids are those since the run before, so it is to be of the snapshot."""
+        told = self._keeping.changed
+        return (
+            told if told is None or isinstance(told, str) or self._known(snapshot.token) else None
+        )
+
+    def _known(self, token: str) -> Basis | None:
+        """What the run before was computed from, if that is the same snapshot as it was then."""
+        known = self._keeping.since.basis if self._keeping.since is not None else None
+        return known if known is not None and known.snapshot == token else None
 
     # ---- asking
 
@@ -178,22 +191,19 @@ class SnapshotRun:
 
     def _patch(self, snapshot: Snapshot, update: Update, basis: Basis) -> _Patch | None:
         """What is known of the run before, and who has moved; None where too little is known."""
-        since = self._keeping.since
-        known = since.basis if since is not None else None
-        if (
-            since is None
-            or known is None
-            or (known.snapshot, known.run) != (update.token, basis.run)
-        ):
+        since, known = self._keeping.since, self._known(update.token)
+        if since is None or known is None or known.run != basis.run:
             return None
         before = self._plan.at(replace(self._run.clock, as_of=known.as_of))
         if before is None or not self._has(before.values()):
             return None
+        same = [k for k, one in basis.audiences.items() if known.audiences.get(k) == one]
+        texts = [one.text for one in since.predicates if one.text in self._plan.counted]
+        if not (same or texts):
+            return None
         slots = np.union1d(update.slots, self._moved(snapshot, before))
         if len(slots) > most_changes(snapshot):
             return None
-        same = [k for k, one in basis.audiences.items() if known.audiences.get(k) == one]
-        texts = [one.text for one in since.predicates if one.text in self._plan.counted]
         layout = Layout(slots)
         bits = self._before_and_now(
             snapshot, layout, update, before, _places(self._plan, same, texts)

@@ -91,7 +91,9 @@ def materialize(
     changed_ids: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Who has changed, as ids in a .txt, .csv, .tsv or .parquet file."
+            metavar="FILE",
+            help="Who has changed since the generation before, as ids in a .txt, .csv, .tsv or "
+            ".parquet file.",
         ),
     ] = None,
     keep: Keep = 2,

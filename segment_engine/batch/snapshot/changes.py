@@ -20,12 +20,20 @@ from segment_engine.batch.snapshot.keys import key_of
 from segment_engine.batch.snapshot.overlay import ID, Overlay, no_overlay
 from segment_engine.batch.snapshot.snapshot import Snapshot
 from segment_engine.batch.snapshot.some import Slots
+from segment_engine.batch.snapshot.store import Seen
 
 Told = Collection[Any] | str | None
 """The ids of those that have changed, a column that grows with each change, or nothing."""
 
-FEW, SHARE = 4_096, 8
-"""Where more than few consumers changed, and more than one of so many, all are read."""
+FEW, SHARE, MOST_GONE = 4_096, 8, 2
+"""Where more than few consumers changed, and more than one of so many, all are read.
+
+So they are where more than few, and more than one of so many slots, are of those who are gone.
+"""
+
+
+ENDLESS = ("nan", "inf", "infinity")
+"""As DuckDB writes them."""
 
 
 class Update(NamedTuple):
@@ -55,7 +63,9 @@ class Changes:
     def __init__(self, source: Source, id_column: str, kind: pa.DataType, told: Told) -> None:
         """`kind` is that of the ids; ids that are told are an Arrow array of it."""
         self._source, self._id, self._kind, self._told = source, id_column, kind, told
-        self.seen = (told, self._greatest(told)) if isinstance(told, str) else None
+        self.seen: Seen | None = None
+        if isinstance(told, str):
+            self.seen = Seen(told, str(source.columns[told]), self._greatest(told))
 
     def update(self, snapshot: Snapshot, values: Values) -> Update | None:
         """Lays over the snapshot what has changed; None where all is to be read.
@@ -70,7 +80,7 @@ class Changes:
             was = snapshot.token, snapshot.ids(self._kind)
             return Update(*was, nobody, pl.DataFrame(), np.empty(0, np.bool_))
         found = _Reader(self._source, self._id, self._kind, values, snapshot).found(self._told)
-        if found is None or len(found.rows) + len(found.gone) > most_changes(snapshot):
+        if found is None or _too_much(found, snapshot):
             return None
         check_ids(pa.chunked_array([as_ids(found.rows[ID], self._kind)]), self._id)
         made = _laid(found, snapshot, self._kind)
@@ -82,10 +92,13 @@ class Changes:
         return made[0]
 
     def _greatest(self, column: str) -> str | None:
-        """Asked for before consumers are read: what changes meanwhile is read once more."""
+        """Asked for before consumers are read: what changes meanwhile is read once more.
+
+        None where nothing is greater than a value that is there: then it tells nothing.
+        """
         found = query(self._source, f"select max({identifier(column)})::varchar")
         greatest: str | None = found.column(0)[0].as_py()
-        return greatest
+        return None if greatest in ENDLESS else greatest
 
 
 class _Reader:
@@ -106,8 +119,9 @@ class _Reader:
             return self._compared()
         if not isinstance(told, str):
             return self._of_ids(pa.array(told, self._kind))
-        seen = self._snapshot.seen
-        return self._since(*seen) if seen and seen[0] == told else None
+        seen, kind = self._snapshot.seen, str(self._source.columns[told])
+        known = seen is not None and (seen.column, seen.kind) == (told, kind)
+        return self._since(told, seen.greatest) if seen and known else None
 
     def _keyed(self, frame: pl.DataFrame) -> pl.DataFrame:
         made = self._values.added(frame)
@@ -115,12 +129,14 @@ class _Reader:
         return pl.DataFrame({ID: frame[self._id], **keyed})
 
     def _those(self, condition: str, ids: Any = None) -> pl.DataFrame:
+        """Not more than show that they are too many."""
         beside = None if ids is None else pa.table({"id": ids})
         names = ", ".join(map(identifier, self._columns))
         with reading(self._source.describe), self._source.duckdb() as (connection, table):
             if beside is not None:
                 connection.register(BESIDE, beside)
-            asked = connection.sql(f"select {names} from {table} where {condition}")
+            most = most_changes(self._snapshot) + 1
+            asked = connection.sql(f"select {names} from {table} where {condition} limit {most}")
             found = asked.to_arrow_table()
         return self._keyed(lazy(pl.DataFrame(found)).collect())
 
@@ -131,16 +147,19 @@ class _Reader:
         gone = np.setdiff1d(slots[slots >= 0], there)
         return _Found(rows, gone[self._live[gone]])
 
-    def _since(self, column: str, greatest: str | None) -> _Found:
+    def _since(self, column: str, greatest: str | None) -> _Found | None:
         """Those of a greater value or the same, or of none, and whoever is new or gone."""
         name = identifier(column)
         since = "true" if greatest is None else f"{name} >= {literal(greatest)} or {name} is null"
         rows = self._those(since)
-        fresh = []
+        if len(rows) > most_changes(self._snapshot):
+            return None
+        fresh = [rows[ID].clear()]
         for frame in self._ids():
             slots = self._snapshot.slots_of(frame)
             fresh.append(frame.filter(pl.Series(~self._mark(slots))))
-        new = pl.concat(fresh).filter(~pl.concat(fresh).is_in(rows[ID].implode()))
+        new = pl.concat(fresh)
+        new = new.filter(~new.is_in(rows[ID].implode()))
         if len(new):
             wanted = f"{identifier(self._id)} in (select id from {BESIDE})"
             rows = pl.concat([rows, self._those(wanted, as_ids(new, self._kind))])
@@ -152,7 +171,7 @@ class _Reader:
         check_ids(
             pa.chunked_array([as_ids(one, self._kind) for one in found], self._kind), self._id
         )
-        return found or [pl.Series([], dtype=pl.Null)]
+        return found
 
     def _compared(self) -> _Found | None:
         ids: list[Any] = []
@@ -196,6 +215,13 @@ class _Reader:
 def most_changes(snapshot: Snapshot) -> int:
     """Where more have changed, it is as fast to ask all."""
     return max(FEW, snapshot.size // SHARE)
+
+
+def _too_much(found: _Found, snapshot: Snapshot) -> bool:
+    """Whether all are to be read: slots of those who are gone are given up by that alone."""
+    gone = len(found.gone) + int(np.count_nonzero(~snapshot.live()))
+    changed = len(found.rows) + len(found.gone)
+    return changed > most_changes(snapshot) or gone > max(FEW, snapshot.size // MOST_GONE)
 
 
 def _differing(before: pl.Series, after: pl.Series) -> pl.Series:

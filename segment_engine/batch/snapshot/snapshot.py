@@ -20,7 +20,7 @@ from segment_engine.batch.frames import Values
 from segment_engine.batch.snapshot.encoding import Encoded, encoded
 from segment_engine.batch.snapshot.keys import columns_of, digest, key_of
 from segment_engine.batch.snapshot.overlay import GONE, ID, Overlay
-from segment_engine.batch.snapshot.store import PredicateRow, Segment, State, Store, new_token
+from segment_engine.batch.snapshot.store import PredicateRow, Seen, Segment, State, Store, new_token
 from segment_engine.expression.nodes import Expr
 
 MOST_UNUSED = 20
@@ -123,13 +123,12 @@ class Snapshot:
         return self._state.source
 
     @property
-    def seen(self) -> tuple[str, str | None] | None:
-        """A column that grows with each change, and how far it was read."""
-        seen = self._state.seen
-        return (seen[0], seen[1]) if seen else None
+    def seen(self) -> Seen | None:
+        """How far the source was read."""
+        return self._state.seen
 
     @seen.setter
-    def seen(self, seen: tuple[str, str | None]) -> None:
+    def seen(self, seen: Seen) -> None:
         self._state.seen = seen
 
     @property
@@ -230,7 +229,8 @@ class Snapshot:
         state = self._state
         columns = {self._id, *values.columns}
         known = all(state.columns.get(n) == str(self._source.columns[n]) for n in columns)
-        return bool(state.segments) and known and self._holds_all(values)
+        same = bool(state.segments) and state.id_column == self._id
+        return same and known and self._holds_all(values)
 
     def lay_over(self, overlay: Overlay, told: str | None, values: Values) -> None:
         """Takes the overlay for those that have changed; of other values nothing is known now."""

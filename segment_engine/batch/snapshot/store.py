@@ -72,18 +72,26 @@ class Segment:
 
 
 @dataclass
+class Seen:
+    """A column that grows with each change of a consumer, its type, and how far it was read."""
+
+    column: str
+    kind: str
+    greatest: str | None
+
+
+@dataclass
 class State:
     """All that a snapshot holds.
 
     `token` is another one whenever consumers are others. `overlay` is the file of those that were
-    changed since the segments were made. `seen` is a column that grows with each change of a
-    consumer, and how far it was read.
+    changed since the segments were made.
     """
 
     made_by: dict[str, str] = field(default_factory=lambda: dict(MADE_BY))
     token: str = ""
     overlay: str = ""
-    seen: tuple[str, str | None] | None = None
+    seen: Seen | None = None
     source: str | None = None
     id_column: str = ""
     columns: dict[str, str] = field(default_factory=dict)
@@ -152,7 +160,8 @@ class Store:
                 )
                 for one in told.pop("segments")
             ]
-            state = State(**told, segments=segments)
+            seen = told.pop("seen")
+            state = State(**told, seen=Seen(**seen) if seen else None, segments=segments)
             return state if isinstance(state.sizes, dict) else State()
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return State()
