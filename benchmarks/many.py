@@ -1,7 +1,7 @@
 """Many audiences in one run against a count query an audience by an expert, on 1M consumers.
 
     python -m benchmarks.many [--consumers 1000000] [--audiences 1000] [--runs 5]
-        [--pool shared|wide|both] [--parquet] [--without-metadata]
+        [--pool shared|wide|both] [--parquet] [--without-metadata] [--without-polars]
 
 Two pools of predicates: *shared*, which many audiences repeat, and *wide*. On the table Polars has
 a copy of it in memory before it is timed. With --parquet all read the same file, too, every time.
@@ -17,7 +17,7 @@ import duckdb
 import polars as pl
 
 from benchmarks import consumers, memory, pools
-from benchmarks.contenders import Job
+from benchmarks.contenders import POLARS, Job
 from benchmarks.contest import checked, contest, described
 
 POOLS = {"shared": ["shared"], "wide": ["wide"], "both": ["shared", "wide"]}
@@ -28,12 +28,13 @@ def main() -> None:
     options = argument_parser(__doc__, runs=5)
     options.add_argument("--audiences", type=int, default=1_000)
     options.add_argument("--parquet", action="store_true")
+    options.add_argument("--without-polars", action="store_true")
     chosen = options.parse_args()
     with stored(chosen.consumers) as (connection, file):
         for pool in POOLS[chosen.pool]:
             both = round_of(connection, file, pool, chosen.audiences, not chosen.without_metadata)
             for job in both[: 1 + chosen.parquet]:
-                contest(job, chosen.runs)
+                contest(job, chosen.runs, POLARS if chosen.without_polars else "")
             print(memory.peak(file, pool, chosen.audiences, not chosen.without_metadata))
 
 

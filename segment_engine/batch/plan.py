@@ -36,6 +36,10 @@ class Shared(NamedTuple):
     audiences: list[str]
 
 
+SETTINGS = 2
+"""A condition is kept as it was bound for the last so many zones and stored types."""
+
+
 class _Kept(NamedTuple):
     """A bound condition; `clock` is None where it is the same at every instant."""
 
@@ -171,14 +175,17 @@ class Plan:
 
         They were bound before where neither columns nor, if that matters, the clock are others.
         """
-        kept: _Kept | None = condition.kept
-        if not kept or kept.setting is not self._setting or kept.clock not in (None, self._clock):
+        before: tuple[_Kept, ...] = condition.kept
+        kept = next((one for one in before if one.setting is self._setting), None)
+        if kept is None or kept.clock not in (None, self._clock):
             bound = bind_plain(self._resolved(condition, rule), self._columns, self._known)
             if any(isinstance(node, Member) for node in walk(bound)):
                 self._nested = True
                 return postfix(bound)
             clock = self._clock if uses_clock(condition.expression, rule.engine.derived) else None
-            kept = condition.kept = _Kept(self._setting, clock, postfix(bound))
+            others = [one for one in before if one is not kept]
+            kept = _Kept(self._setting, clock, postfix(bound))
+            condition.kept = (kept, *others)[:SETTINGS]
         if kept.clock is not None:
             self._timed[condition] = rule
         return kept.parts

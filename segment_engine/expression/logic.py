@@ -12,14 +12,14 @@ from segment_engine.operators.row import Operator
 class Condition:
     """A part of a rule without `and`, `or`, `not` and references; compared by identity.
 
-    `kept` is what the last batch has made of it, for the next one.
+    `kept` is what the last batches have made of it, for the next one.
     """
 
     __slots__ = ("__weakref__", "expression", "kept")
 
     def __init__(self, expression: Expr) -> None:
         self.expression = expression
-        self.kept: Any = None
+        self.kept: Any = ()
 
 
 Joint: TypeAlias = tuple[Operator, int]
