@@ -297,7 +297,7 @@ class SnapshotRun:
             made.predicates(counted),
             basis,
             dict(zip(patch.keys, moves, strict=False)),
-            len(patch.flips.layout.slots),
+            None if fresh else len(patch.flips.layout.slots),
         )
 
 
