@@ -64,6 +64,7 @@ class Runs:
         command = [sys.executable, "-c", COMMAND, "materialize", self._catalog]
         command += ["--consumers", self._files[version], "--out", out or self.out]
         command += ["--snapshot", self.snapshot, "--as-of", "2026-07-01", "--keep-for", "0 minutes"]
+        command += ["--incremental"] if version else []
         return subprocess.Popen(
             list(map(str, command)),
             cwd=ROOT,
