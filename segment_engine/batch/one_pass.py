@@ -3,23 +3,21 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
-from operator import add
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from segment_engine.backends.duckdb_engine import query
 from segment_engine.backends.sources import Source
 from segment_engine.backends.sources.beside import id_type
 from segment_engine.batch import machine
 from segment_engine.batch.asked import Asked
-from segment_engine.batch.bitmaps import TILE, Bitmap, Tile, Words
+from segment_engine.batch.bitmaps import TILE
 from segment_engine.batch.combine import Ids, listed
 from segment_engine.batch.consumers import as_ids, check_ids
-from segment_engine.batch.frames import Predicates, Values, words_of
-from segment_engine.batch.memberships import Memberships, Predicate
+from segment_engine.batch.frames import Predicates, Values
+from segment_engine.batch.made import Made, in_lists
+from segment_engine.batch.memberships import Memberships
 from segment_engine.batch.plan import Plan
 from segment_engine.batch.snapshot.encoding import Rows
 from segment_engine.batch.snapshot_run import Batch, Keeping, SnapshotRun
@@ -67,7 +65,7 @@ class _Run:
         self, asked: Asked, clock: Clock, source: Source, id_column: str, counted: bool
     ) -> None:
         self._asked, self._source, self._id = asked, source, id_column
-        self._clock, self._counted = clock, counted
+        self._clock = clock
         self._kind = id_type(source, id_column)
         self._lists, failed = self._listed()
         rules = {key: rule for key, rule in asked.rules.items() if key not in failed}
@@ -83,14 +81,15 @@ class _Run:
         found: list[Rows] = []
         for frame in self._source.frames(columns, TILE):
             ids.append(as_ids(frame[self._id], self._kind))
-            inputs = [*predicates.words(frame), *self._held(ids[-1])]
+            inputs = [*predicates.words(frame), *in_lists(ids[-1], self._lists)]
             held -= self._bytes(len(frame))
             found.append(machine.run(program, machine.first(len(frame)), inputs, held < 0))
             if progress:
                 progress(len(found), total)
         whole = pa.chunked_array(ids, self._kind)
         check_ids(whole, self._id)
-        return self._made(whole, found)
+        made = Made(self._plan, range(len(self._plan.outputs())), found)
+        return Memberships(whole, made.audiences, self._plan.failed, made.predicates())
 
     def of_snapshot(self, keeping: Keeping, progress: Progress | None, held: int) -> Memberships:
         """As `memberships`, of a snapshot that is brought up to date before."""
@@ -107,26 +106,10 @@ class _Run:
             kind=self._kind,
             lists=self._lists,
             plan=self._plan,
-            counted=self._counted,
             held=held,
             progress=progress,
         )
         return SnapshotRun(batch, keeping).memberships()
-
-    def _made(self, ids: pa.ChunkedArray, found: list[Rows]) -> Memberships:
-        tiles: list[dict[int, Tile]] = [{} for _ in self._plan.roots]
-        counts = [0] * len(self._plan.counted)
-        for number, rows in enumerate(found):
-            numbers = machine.counts(rows)
-            for held, row, count in zip(tiles, rows, numbers, strict=False):
-                held[number] = Tile(count, row)
-            counts = list(map(add, counts, numbers[len(tiles) :]))
-        audiences = dict(zip(self._plan.roots, map(Bitmap, tiles), strict=True))
-        predicates = [
-            Predicate(text, count, tuple(one.audiences))
-            for (text, one), count in zip(self._plan.counted.items(), counts, strict=True)
-        ]
-        return Memberships(ids, audiences, self._plan.failed, predicates)
 
     def unreadable(self) -> dict[str, SegmentError]:
         """The audiences that read a column which cannot be read."""
@@ -151,11 +134,6 @@ class _Run:
     def _tiles(self) -> int:
         rows: int = query(self._source, "select count(*)").column(0)[0].as_py()
         return -(-rows // TILE)
-
-    def _held(self, ids: Any) -> list[Words]:
-        """The bits of the lists."""
-        truths = (pl.Series(pc.is_in(ids, wanted)) for wanted in self._lists.values())
-        return [words_of(one, len(ids)) for one in truths]
 
     def _listed(self) -> tuple[dict[str, Any], dict[str, SegmentError]]:
         """The lists as arrays of ids, and the audiences that have failed."""

@@ -98,15 +98,16 @@ class Plan:
     def program(self) -> Program:
         """Predicates, then lists, are its inputs; the roots its outputs."""
         inputs = [*self.predicates.values(), *self.lists.values()]
-        return compiled(self._graph, inputs, self._outputs())
+        return compiled(self._graph, inputs, self.outputs())
 
-    def _outputs(self) -> list[Signed]:
+    def outputs(self) -> list[Signed]:
+        """The roots of audiences, and behind them those of counted conditions."""
         return [*self.roots.values(), *(one.root for one in self.counted.values())]
 
     def onto(self, graph: Graph, inputs: Sequence[Signed]) -> list[Signed]:
         """The roots in a graph in which predicates and lists, in this order, are `inputs`."""
         own = [*self.predicates.values(), *self.lists.values()]
-        return self._graph.onto(graph, dict(zip(own, inputs, strict=True)), self._outputs())
+        return self._graph.onto(graph, dict(zip(own, inputs, strict=True)), self.outputs())
 
     def shared(self) -> dict[str, Shared]:
         """The distinct conditions by text; those that mean the same stand under the first."""

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import add
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,10 +15,11 @@ from segment_engine.backends.sources import Source
 from segment_engine.batch import machine
 from segment_engine.batch.asked import Asked
 from segment_engine.batch.basis import Basis, basis_of
-from segment_engine.batch.bitmaps import TILE, Bitmap, Tile, Words, bitmap_of, positions
+from segment_engine.batch.bitmaps import TILE, Words, bitmap_of, positions
 from segment_engine.batch.consumers import as_ids
-from segment_engine.batch.frames import Values, words_of
-from segment_engine.batch.memberships import Memberships, Predicate
+from segment_engine.batch.frames import Values
+from segment_engine.batch.made import Made, in_lists
+from segment_engine.batch.memberships import Memberships
 from segment_engine.batch.plan import Plan
 from segment_engine.batch.since import Both, Flips, Moved, ordinals_of
 from segment_engine.batch.snapshot.asking import Asking
@@ -70,7 +69,6 @@ class Batch(NamedTuple):
     kind: pa.DataType
     lists: Mapping[str, Any]
     plan: Plan
-    counted: bool
     held: int
     progress: Callable[[int, int], None] | None
 
@@ -102,7 +100,7 @@ class SnapshotRun:
             only = self._others(patch)
             found = self._pass(snapshot, self._plan, self._values, only)
             ids = snapshot.ids(self._kind)
-        made = _Made(self._plan, only, found)
+        made = Made(self._plan, only, found)
         if patch is None or update is None:
             return Memberships(ids, made.audiences, self._plan.failed, made.predicates(), basis)
         return self._patched(patch, made, ids, update.ids, basis)
@@ -149,7 +147,7 @@ class SnapshotRun:
         for number, some in enumerate(ids):
             width = -(-len(some) // 64)
             if number < len(tiles):
-                held = _in_lists(some.slice(0, tiles[number].size), lists)
+                held = in_lists(some.slice(0, tiles[number].size), lists)
                 found.append(asking.rows(tiles[number], held, on_disk, width, only))
             else:
                 found.append(machine.rows(len(only), width, on_disk))
@@ -270,7 +268,7 @@ class SnapshotRun:
     def _patched(
         self,
         patch: _Patch,
-        made: "_Made",
+        made: Made,
         ids: pa.ChunkedArray,
         before: pa.ChunkedArray,
         basis: Basis,
@@ -301,43 +299,11 @@ class SnapshotRun:
         )
 
 
-class _Made:
-    """What all consumers were asked for: the members of audiences, and counts of conditions."""
-
-    def __init__(self, plan: Plan, only: Sequence[int], found: Sequence[Rows]) -> None:
-        """`found` has a row for each of the roots `only`, tile by tile."""
-        self._plan = plan
-        names = [*plan.roots, *plan.counted]
-        tiles: list[dict[int, Tile]] = [{} for _ in only]
-        counts = [0] * len(only)
-        for number, rows in enumerate(found):
-            numbers = machine.counts(rows)
-            for held, row, count in zip(tiles, rows, numbers, strict=True):
-                held[number] = Tile(count, row)
-            counts = list(map(add, counts, numbers))
-        first = len(plan.roots)
-        by_place = list(zip(only, tiles, counts, strict=True))
-        self.audiences = {names[at]: Bitmap(held) for at, held, _ in by_place if at < first}
-        self._counts = {names[at]: count for at, _, count in by_place if at >= first}
-
-    def predicates(self, known: Mapping[str, int] = MappingProxyType({})) -> list[Predicate]:
-        """The conditions, with counts that were known before."""
-        counts = {**known, **self._counts}
-        return [
-            Predicate(text, counts[text], tuple(one.audiences))
-            for text, one in self._plan.counted.items()
-        ]
-
-
 def _places(plan: Plan, keys: Sequence[str], texts: Sequence[str]) -> list[int]:
     """Which of the roots those audiences and conditions are."""
     roots = {key: place for place, key in enumerate(plan.roots)}
     counted = {text: place for place, text in enumerate(plan.counted, len(roots))}
     return [*(roots[key] for key in keys), *(counted[text] for text in texts)]
-
-
-def _in_lists(ids: Any, lists: Mapping[str, Any]) -> list[Words]:
-    return [words_of(pl.Series(pc.is_in(ids, one)), len(ids)) for one in lists.values()]
 
 
 def _is_in(ids: Any, wanted: Any) -> NDArray[np.bool_]:
