@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -90,15 +91,17 @@ def _counts(job: Job, found: list[int] | Memberships) -> list[int]:
 def _compare(job: Job, rivals: list[Contender]) -> None:
     """All counts, and each member where they are given. Ends the program if one differs."""
     expected = _counts(job, rivals[0][1]())
+    given = {}
     for name, count in rivals[1:]:
-        _compare_one(job, name, expected, count())
+        found = count()
+        _compare_counts(job, name, expected, _counts(job, found))
+        if not isinstance(found, list):
+            given[name] = found
+    for audience in job.audiences:
+        theirs = ids_by_hand(job, audience)
+        for name, result in given.items():
+            _compare_members(name, audience, theirs, result)
     print(f"{sum(expected):,} memberships; every count and every member compared, none differs")
-
-
-def _compare_one(job: Job, name: str, expected: list[int], found: list[int] | Memberships) -> None:
-    _compare_counts(job, name, expected, _counts(job, found))
-    if not isinstance(found, list):
-        _compare_members(job, name, found)
 
 
 def _compare_counts(job: Job, name: str, expected: list[int], found: list[int]) -> None:
@@ -107,13 +110,11 @@ def _compare_counts(job: Job, name: str, expected: list[int], found: list[int]) 
             raise _differing(name, audience, f"{mine:,} members, {theirs:,} by hand")
 
 
-def _compare_members(job: Job, name: str, result: Memberships) -> None:
-    for audience in job.audiences:
-        ids = result.ids_of(result.bitmap(audience.key))
-        mine, theirs = np.sort(ids.to_numpy()), ids_by_hand(job, audience)
-        if not np.array_equal(mine, theirs):
-            first = np.setxor1d(mine, theirs)[:3].tolist()
-            raise _differing(name, audience, f"not the same members, such as {first}")
+def _compare_members(name: str, audience: Audience, theirs: Any, result: Memberships) -> None:
+    mine = np.sort(result.ids_of(result.bitmap(audience.key)).to_numpy())
+    if not np.array_equal(mine, theirs):
+        first = np.setxor1d(mine, theirs)[:3].tolist()
+        raise _differing(name, audience, f"not the same members, such as {first}")
 
 
 def _differing(name: str, audience: Audience, how: str) -> SystemExit:
