@@ -7,11 +7,16 @@
       CatalogError   a catalog is wrong, or an audience of it: .findings (catalog/findings.py)
       RunError       a run was asked for that cannot be: bad as_of, zone, engine, ids
       OutputError    results cannot be written, or not be read again
+      StoreError     the store cannot be used as asked
+        NotFound     there is no such thing in it
+        Invalid      what it is given is wrong: .problems
+        Conflict     what it has speaks against it: .problems
 
 All are ValueErrors as well, and pickle.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.diagnostics.picture import drawn
@@ -37,6 +42,43 @@ class RunError(SegmentError):
 
 class OutputError(SegmentError):
     """Results cannot be written, and what was there is untouched; or not be read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in what the store was given.
+
+    `field` is a path as in the JSON of the API, such as `rules.0.values` or `consumers.3.email`;
+    `span` is of an expression's text, from and to which character.
+    """
+
+    field: str
+    message: str
+    code: str = "invalid"
+    span: tuple[int, int] | None = None
+
+
+class StoreError(SegmentError):
+    """The store cannot be opened, or not be used as asked."""
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message, tuple(problems))
+        self.message, self.problems = message, tuple(problems)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class NotFound(StoreError):
+    """There is no such thing, or it is another organization's."""
+
+
+class Invalid(StoreError):
+    """What the store is given is wrong."""
+
+
+class Conflict(StoreError):
+    """What the store is asked for is right, and cannot be as things stand in it."""
 
 
 SHOWN = 20

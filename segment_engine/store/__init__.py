@@ -1,0 +1,1 @@
+"""Organizations, their consumers, audiences, generations of memberships and jobs, in a database."""
