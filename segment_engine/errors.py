@@ -11,6 +11,7 @@
         NotFound     there is no such thing in it
         Invalid      what it is given is wrong: .problems
         Conflict     what it has speaks against it: .problems
+          RevisionConflict  it was changed since the revision that was named
 
 All are ValueErrors as well, and pickle.
 """
@@ -79,6 +80,10 @@ class Invalid(StoreError):
 
 class Conflict(StoreError):
     """What the store is asked for is right, and cannot be as things stand in it."""
+
+
+class RevisionConflict(Conflict):
+    """What is to be changed was changed since the revision that was named."""
 
 
 SHOWN = 20

@@ -109,6 +109,7 @@ audiences = Table(
     Column("name", Text, nullable=False),
     Column("name_folded", Text, nullable=False),
     Column("description", Text),
+    Column("description_folded", Text),
     Column("type", String(16), nullable=False),
     Column("icon_name", Text),
     Column("metadata", Text),
@@ -127,6 +128,17 @@ audiences = Table(
     Index("ix_audiences_group", "organization", "group_id"),
     Index("ix_audiences_created", "organization", "created_at"),
 )
+
+audience_references = Table(
+    "audience_references",
+    metadata,
+    _organization(),
+    Column("audience", String(40), primary_key=True),
+    Column("refers", String(40), primary_key=True),
+    Index("ix_audience_references_refers", "organization", "refers"),
+)
+"""Which audiences the rule of one refers to, archived ones too: known even where a rule no longer
+checks, because the fields of the organization are others now."""
 
 static_members = Table(
     "static_members",
