@@ -1,7 +1,7 @@
 """Audiences that refer to others: which, in which order to compute them, and what cannot be."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -9,8 +9,9 @@ from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.diagnostics.nearest import nearest
 from segment_engine.diagnostics.spans import Place
 from segment_engine.errors import RunError
-from segment_engine.expression.nodes import Call, Constant, Expr, walk
+from segment_engine.expression.nodes import Call, Constant, Expr, fold, walk
 from segment_engine.operators.row import Shape
+from segment_engine.values.types import AUDIENCE
 
 MOST_SHOWN = 12
 """Audiences of a path that a message names."""
@@ -46,6 +47,17 @@ def references(expr: Expr, aliases: Mapping[str, str] = _NONE) -> tuple[Referenc
             name = aliases.get(key.value, key.value)
             found.setdefault(name, Reference(name, key.span))
     return tuple(found.values())
+
+
+def renamed(expr: Expr, keys: Mapping[str, str]) -> Expr:
+    """The rule with other keys of the audiences that it refers to; those without one stay."""
+
+    def again(node: Expr, args: tuple[Expr, ...]) -> Expr:
+        if isinstance(node, Constant) and node.type is AUDIENCE:
+            return replace(node, value=keys.get(node.value, node.value))
+        return replace(node, args=args) if isinstance(node, Call) else node
+
+    return fold(expr, again)
 
 
 def condition_of(key: str, members: Mapping[str, Any]) -> Any:
