@@ -57,7 +57,7 @@ class Tile:
         if self._words is not None:
             return roaring_bytes(self._words)
         assert self._roaring is not None
-        return roaring_bytes(_words_of(self._roaring))
+        return _portable(self._roaring)
 
     def ordinals(self) -> Ordinals:
         """The members' numbers in the tile, ascending."""
@@ -105,7 +105,7 @@ class PatchedTile(Tile):
         """See Tile; the one before does not keep what is read of it."""
         held = self._before.blob if self._before is not None else _EMPTY
         before = BitMap.deserialize(bytes(held))
-        return roaring_bytes(_words_of(before ^ self.turned))
+        return _portable(before ^ self.turned)
 
 
 class Bitmap:
@@ -253,6 +253,14 @@ def _container(chunk: Words, count: int) -> bytes:
 
 
 _EMPTY = roaring_bytes(np.empty(0, np.uint64))
+
+
+def _portable(roaring: BitMap) -> bytes:
+    """The bytes of a Roaring bitmap; one that holds runs is written without them."""
+    written = bytes(roaring.serialize())
+    if int.from_bytes(written[:4], "little") == _COOKIE:
+        return written
+    return roaring_bytes(_words_of(roaring))
 
 
 def _words_of(roaring: BitMap) -> Words:

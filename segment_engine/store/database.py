@@ -70,8 +70,7 @@ class Database:
 
     def now(self, connection: Connection) -> int:
         """The instant in microseconds since 1970 by the database's clock, the same everywhere."""
-        found: Any = connection.execute(text(_NOW[self.is_sqlite])).scalar_one()
-        return int(found)
+        return now(connection)
 
     def close(self) -> None:
         """Ends all connections."""
@@ -79,9 +78,15 @@ class Database:
 
 
 _NOW = {
-    True: "select cast((julianday('now') - 2440587.5) * 86400000 as integer) * 1000",
-    False: "select (extract(epoch from clock_timestamp()) * 1000000)::bigint",
+    "sqlite": "select cast((julianday('now') - 2440587.5) * 86400000 as integer) * 1000",
+    "postgresql": "select (extract(epoch from clock_timestamp()) * 1000000)::bigint",
 }
+
+
+def now(connection: Connection) -> int:
+    """See `Database.now`."""
+    found: Any = connection.execute(text(_NOW[connection.dialect.name])).scalar_one()
+    return int(found)
 
 
 def _in_wal_mode(engine: Engine) -> None:
