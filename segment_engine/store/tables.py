@@ -86,6 +86,12 @@ consumers = Table(
     Index("ix_consumers_external_id", "organization", "external_id", unique=True),
     Index("ix_consumers_email", "organization", "email_folded"),
     Index("ix_consumers_phone", "organization", "phone"),
+    Index(
+        "ix_consumers_erased",
+        *("organization", "ordinal"),
+        sqlite_where=text("erased_at is not null"),
+        postgresql_where=text("erased_at is not null"),
+    ),
 )
 """An erased consumer is a row with an ordinal, `erased_at`, `change_seq` and nothing else."""
 
