@@ -17,7 +17,10 @@ def loads(text: str) -> Any:
 
 
 def dumps(value: Any, depth: int = MOST_DEPTH) -> str:
-    """The value as JSON on one line. Raises ValueError, telling why there is none of it."""
+    """The value as JSON on one line, keys sorted: one text for what means the same.
+
+    Raises ValueError, telling why there is none of it.
+    """
     if depth < 0:
         raise ValueError(f"lists and objects are nested at most {MOST_DEPTH} deep")
     match value:
@@ -28,7 +31,8 @@ def dumps(value: Any, depth: int = MOST_DEPTH) -> str:
         case int() | float() | Decimal():
             return _number(value)
         case Mapping():
-            members = (f"{_key(key)}:{dumps(one, depth - 1)}" for key, one in value.items())
+            spelt = {_key(key): dumps(one, depth - 1) for key, one in value.items()}
+            members = (f"{key}:{one}" for key, one in sorted(spelt.items()))
             return "{" + ",".join(members) + "}"
         case list() | tuple():
             return "[" + ",".join(dumps(one, depth - 1) for one in value) + "]"
