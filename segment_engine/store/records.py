@@ -1,0 +1,128 @@
+"""What the store gives: rows as values. Instants are microseconds since 1970 in UTC."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Generic, Literal, TypeVar
+
+from segment_engine import Engine, Schema
+
+Json = Any
+"""What JSON says in Python; numbers are int and Decimal."""
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Organization:
+    """Whose consumers and audiences they are.
+
+    `schema` is as its file spells it, None for the default one. `change_seq` counts changes of
+    consumers, `definition_seq` those of anything else that members depend on.
+    """
+
+    id: str
+    name: str
+    timezone: str
+    currency: str
+    phone_region: str | None
+    schema: dict[str, Any] | None
+    change_seq: int
+    next_ordinal: int
+    definition_seq: int
+    created_at: int
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What checks and runs its rules."""
+        fields = (self.schema or Schema.default().to_dict())["fields"]
+        return Engine(Schema(fields, currency=self.currency), self.timezone)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A secret key, without the secret; `shown` are its first characters."""
+
+    id: str
+    organization: str
+    name: str
+    shown: str
+    created_at: int
+    revoked_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A consumer; `ordinal` is the number that bitmaps know it by."""
+
+    ordinal: int
+    id: str
+    email: str | None
+    phone: str | None
+    full_name: str | None
+    external_id: str | None
+    total_orders: int | None
+    total_order_value: Decimal | None
+    last_order_at: int | None
+    created_at: int | None
+    updated_at: int
+    metadata: dict[str, Json] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """What became of one row."""
+
+    id: str
+    status: Literal["created", "updated", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """An audience; `rules` are rows with ids, `tier` what makes a loyalty tier of it.
+
+    `expression` is the canonical text, with other audiences by their ids; None without a rule.
+    """
+
+    id: str
+    name: str
+    description: str | None
+    type: str
+    icon_name: str | None
+    metadata: dict[str, Json] | None
+    version: int
+    revision: int
+    group_id: str | None
+    group_name: str | None
+    group_type: str | None
+    sync_source_id: str | None
+    refresh_interval: int | None
+    archived: bool
+    expression: str | None
+    rules: list[dict[str, Json]]
+    tier: dict[str, Json] | None
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Audiences that belong together; `attribute` is the field of loyalty tiers."""
+
+    id: str
+    name: str
+    type: str
+    attribute: str | None
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Some of many: whether more are behind and in front, and the position of each, for JSON."""
+
+    items: Sequence[Item]
+    after: bool
+    before: bool
+    positions: Sequence[Json]

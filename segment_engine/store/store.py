@@ -1,0 +1,43 @@
+"""The store: one database of organizations, each reached through `Store.of` alone."""
+
+from pathlib import Path
+
+from segment_engine.store.database import Database
+from segment_engine.store.jobs import Jobs
+from segment_engine.store.keys import Keys
+from segment_engine.store.organizations import Organizations
+from segment_engine.store.records import Organization
+from segment_engine.store.tables import metadata
+
+
+class Store:
+    """A store; safe to share between threads. Nothing is opened until it is used."""
+
+    def __init__(self, url: str, secret: bytes, folder: Path) -> None:
+        """`url` as `Database`; `secret` is the key of the hashes of keys and of cursors;
+        `folder` keeps what this host can make again, such as snapshots."""
+        self.database, self.secret, self.folder = Database(url), secret, folder
+        self.organizations = Organizations(self.database)
+        self.keys = Keys(self.database, secret)
+        self.jobs = Jobs(self.database)
+
+    def migrate(self) -> None:
+        """Makes the tables what this version wants them to be."""
+        with self.database.writing() as connection:
+            metadata.create_all(connection)
+
+    def of(self, organization_id: str) -> "OrganizationStore":
+        """All that belongs to an organization. Raises NotFound."""
+        return OrganizationStore(self, self.organizations.get(organization_id))
+
+    def close(self) -> None:
+        """Ends all connections."""
+        self.database.close()
+
+
+class OrganizationStore:
+    """What belongs to one organization."""
+
+    def __init__(self, store: Store, organization: Organization) -> None:
+        """Made by `Store.of`."""
+        self.store, self.organization = store, organization

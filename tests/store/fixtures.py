@@ -1,0 +1,114 @@
+"""Fixtures of a store on SQLite and on PostgreSQL, for whatever tests one.
+
+PostgreSQL is a cluster of the test session's own, on a socket; each test has a database there.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from segment_engine.store.records import Organization
+from segment_engine.store.store import OrganizationStore, Store
+
+USER = "segment_engine"
+_PLACES = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), None]
+PROGRAMS = [found for place in _PLACES if (found := shutil.which("initdb", path=place))]
+_NUMBERS = count()
+
+
+class Cluster:
+    """A PostgreSQL of our own, without a network."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
+        self._programs = Path(os.path.realpath(PROGRAMS[0])).parent
+        self._as = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+        if self._as:
+            shutil.chown(self._folder, "postgres")
+        data = self._folder / "data"
+        self._run("initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync")
+        settings = f"-k {self._folder} -h '' -F -c max_connections=100 -c full_page_writes=off"
+        log = self._folder / "log"
+        self._run("pg_ctl", "-D", data, "-w", "-l", log, "-o", settings, "start")
+        self._data = data
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{USER}@/{database}?host={self._folder}"
+
+    def fresh(self) -> str:
+        """The URL of a database that nobody had."""
+        name = f"test_{next(_NUMBERS)}"
+        engine = create_engine(
+            self.url("postgres").replace("postgresql:", "postgresql+psycopg:"),
+            isolation_level="AUTOCOMMIT",
+        )
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"create database {name}")
+        engine.dispose()
+        return self.url(name)
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", self._data, "-m", "immediate", "stop")
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: object) -> None:
+        command = [*self._as, self._programs / program, *arguments]
+        done = subprocess.run(
+            list(map(str, command)),
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster | None]:
+    """PostgreSQL; None where it is not installed."""
+    if not PROGRAMS:
+        yield None
+        return
+    made = Cluster()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database of the test's own."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    cluster: Cluster | None = request.getfixturevalue("cluster")
+    if cluster is None:
+        pytest.skip("PostgreSQL is not installed here")
+    return cluster.fresh()
+
+
+@pytest.fixture
+def store(database_url: str, tmp_path: Path) -> Iterator[Store]:
+    """A store with its tables."""
+    made = Store(database_url, b"a secret of tests", tmp_path / "cache")
+    made.migrate()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def organization(store: Store) -> Organization:
+    """An organization in it."""
+    return store.organizations.create("shop")
+
+
+@pytest.fixture
+def shop(store: Store, organization: Organization) -> OrganizationStore:
+    """What belongs to the organization."""
+    return store.of(organization.id)
