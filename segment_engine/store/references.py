@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, and_, select
 
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.diagnostics.nearest import nearest
@@ -114,20 +115,24 @@ class Names:
             edges.setdefault(audience, []).append(Reference(refers, NOWHERE))
         return edges
 
-    def dependents(self, ids: Iterable[str]) -> dict[str, str]:
-        """Names by id of the audiences, not archived, that refer to one of `ids` from outside."""
-        refers, audience = audience_references.c, audiences.c
+    def dependents(self, ids: Iterable[str]) -> list[tuple[str, str]]:
+        """Ids and names of those, not archived, that refer to one of `ids` from outside of them."""
+        refers, audience, chosen = audience_references.c, audiences.c, tuple(ids)
+        joined = refers.audience == audience.id, refers.organization == audience.organization
         asked = (
-            select(audience.id, audience.name)
-            .distinct()
-            .join(audience_references, refers.audience == audience.id)
-            .where(
-                refers.organization == self._organization,
-                audience.organization == self._organization,
-                refers.refers.in_(tuple(ids)),
-                audience.id.not_in(tuple(ids)),
-                audience.archived.is_(False),
-            )
+            select(audience.id, audience.name).distinct().join(audience_references, and_(*joined))
         )
-        found = self._connection.execute(asked.order_by(audience.id))
-        return dict(row._tuple() for row in found)
+        outside = refers.refers.in_(chosen), audience.id.not_in(chosen)
+        return self._named(asked.where(*outside, audience.archived.is_(False)))
+
+    def archived(self, id: str) -> list[tuple[str, str]]:
+        """Ids and names of the archived audiences that one refers to."""
+        refers, audience = audience_references.c, audiences.c
+        joined = and_(refers.refers == audience.id, refers.organization == audience.organization)
+        asked = select(audience.id, audience.name).join(audience_references, joined)
+        return self._named(asked.where(refers.audience == id, audience.archived.is_(True)))
+
+    def _named(self, asked: Select[Any]) -> list[tuple[str, str]]:
+        """Asked anew each time: the transaction itself may have archived some."""
+        own = asked.where(audiences.c.organization == self._organization)
+        return [(id, name) for id, name in self._connection.execute(own.order_by(audiences.c.id))]

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from segment_engine.engine import Engine
@@ -12,7 +13,8 @@ from segment_engine.expression.references import Reference, references, renamed
 from segment_engine.expression.spelling import spell
 from segment_engine.language.query_builder_write import AUDIENCE
 from segment_engine.rule import Rule
-from segment_engine.store.problems import of_rule, refuse
+from segment_engine.store.problems import invalid, of_rule, refuse
+from segment_engine.store.records import Audience
 from segment_engine.store.references import Names
 
 Row = dict[str, Any]
@@ -42,42 +44,47 @@ class Statements:
         """`new_id` gives the ids of rows."""
         self._engine, self._names, self._new_id = engine, names, new_id
 
-    def of_text(self, text: Any, before: Sequence[Row] = ()) -> Stated:
+    def of_text(self, text: Any, of: Audience | None = None) -> Stated:
         """The rule that an expression says, its rows as far as rows can say it.
 
-        Raises Invalid. Rows that were there `before` keep their ids.
+        `of` is the audience that is to have it, where there is one yet: its rows keep their ids.
+        Raises Invalid.
         """
         if not isinstance(text, str):
             refuse([Problem("expression", "an expression is a text")])
         try:
-            rule, named, _ = self._checked(text)
+            rule, named, _ = self._checked(text, of)
         except RuleError as error:
-            refuse(of_rule(error, "expression"))
-            raise
-        return Stated(rule, self._with_ids(_rows_of(rule), before), named)
+            raise invalid(of_rule(error, "expression")) from None
+        if of is not None and of.expression == rule.text:
+            return Stated(rule, of.rules, named)
+        return Stated(rule, self._with_ids(_rows_of(rule), of), named)
 
-    def of_rows(self, rows: Any, before: Sequence[Row] = (), start: int = 0) -> Stated:
-        """The rule that rows say: one or more. Raises Invalid.
+    def of_rows(self, rows: Any, of: Audience | None = None, start: int = 0) -> Stated:
+        """The rule that rows say, one or more; those from `start` on were just given.
 
-        `before` are the rows that there were; those from `start` on were just given.
+        `of` is as in `of_text`. Raises Invalid.
         """
         if not isinstance(rows, list | tuple):
             refuse([Problem("rules", "rules are a list of rows")])
         try:
-            rule, named, ids = self._checked(rows)
+            rule, named, ids = self._checked(rows, of)
         except RuleError as error:
-            refuse(of_rule(error, "rules", start))
-            raise
+            raise invalid(of_rule(error, "rules", start)) from None
         refuse(_faults(rows, start))
         plain = [_row(row, ids) for row in rows]
-        return Stated(rule, self._with_ids(_placed(plain), before), named)
+        return Stated(rule, self._with_ids(_placed(plain), of), named)
 
-    def _checked(self, given: Any) -> tuple[Rule, tuple[Reference, ...], dict[str, str]]:
+    def _checked(
+        self, given: Any, of: Audience | None
+    ) -> tuple[Rule, tuple[Reference, ...], dict[str, str]]:
         """The rule with ids for names, which is read from its own text: that is what is kept."""
         rule = self._engine.rule(given)
-        ids = self._names.resolved(references(rule.expression))
-        text = spell(renamed(rule.expression, ids))
-        return self._again(text), references(rule.expression, ids), ids
+        ids = self._names.resolved(references(rule.expression)) if rule.audiences else {}
+        named = references(rule.expression, ids)
+        if named and of is not None:
+            self._names.check_cycle(of.id, named)
+        return self._again(spell(renamed(rule.expression, ids))), named, ids
 
     def _again(self, text: str) -> Rule:
         try:
@@ -86,11 +93,11 @@ class Statements:
             found = tuple(item for item in error.diagnostics if item.severity == "error")
             raise RuleError(found) from None
 
-    def _with_ids(self, rows: list[Row], before: Sequence[Row]) -> list[Row]:
+    def _with_ids(self, rows: list[Row], of: Audience | None) -> list[Row]:
         """Rows with an id each; one that says what a row before said is that row."""
         given = {row["id"] for row in rows}
         known: dict[str, list[str]] = {}
-        for row in before:
+        for row in of.rules if of else ():
             if row["id"] not in given:
                 known.setdefault(_content(row), []).append(row["id"])
         return [{**row, "id": row["id"] or self._id(row, known)} for row in rows]
@@ -102,7 +109,7 @@ class Statements:
 
 def _rows_of(rule: Rule) -> list[Row]:
     try:
-        return [{"id": None, **row} for row in rule.to_rows()]
+        return [_row(row, {key: key for key in rule.audiences}) for row in rule.to_rows()]
     except RuleError:
         return []
 
@@ -112,6 +119,7 @@ def _row(row: Mapping[str, Any], ids: Mapping[str, str]) -> Row:
     values = list(values) if isinstance(values, list | tuple) else [values]
     if row["field"] == AUDIENCE:
         values = [ids[key] for key in values]
+    values = [Decimal(repr(value)) if isinstance(value, float) else value for value in values]
     return {
         "id": row.get("id"),
         "field": row["field"],

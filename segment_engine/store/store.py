@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from segment_engine.store.audiences import Audiences
 from segment_engine.store.database import Database
+from segment_engine.store.groups import Groups
 from segment_engine.store.jobs import Jobs
 from segment_engine.store.keys import Keys
 from segment_engine.store.organizations import Organizations
@@ -41,3 +43,5 @@ class OrganizationStore:
     def __init__(self, store: Store, organization: Organization) -> None:
         """Made by `Store.of`."""
         self.store, self.organization = store, organization
+        self.audiences = Audiences(store.database, organization)
+        self.groups = Groups(store.database, organization)
