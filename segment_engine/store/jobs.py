@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -36,6 +37,8 @@ LEASE = 10 * SECOND
 BACK_OFF = (5, 30, 120, 600)
 """Seconds after each failure; a job that failed once more is given up."""
 LOST_PROCESS = "the process that ran it has ended"
+_QUEUED = text("state = 'QUEUED'")
+"""As the index says it: PostgreSQL finds no index for a parameter in a prepared statement."""
 
 
 class Lost(StoreError):
@@ -110,7 +113,7 @@ def want(
     statement = _insert(connection).values(fresh)
     coalesced = statement.on_conflict_do_update(
         index_elements=["organization", "kind", "key"],
-        index_where=jobs.c.state == "QUEUED",
+        index_where=_QUEUED,
         set_={"run_after": due, "payload": func.coalesce(payload, jobs.c.payload)},
     ).returning(jobs.c.id)
     return str(connection.execute(coalesced).scalar_one())
@@ -254,7 +257,7 @@ class Jobs:
         connection.execute(
             queued.on_conflict_do_update(
                 index_elements=["organization", "kind", "key"],
-                index_where=jobs.c.state == "QUEUED",
+                index_where=_QUEUED,
                 set_={"run_after": waits, "attempts": attempts, "error": error},
             )
         )
