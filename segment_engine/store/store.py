@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from segment_engine.store.audiences import Audiences
+from segment_engine.store.consumers import Consumers
 from segment_engine.store.database import Database
 from segment_engine.store.groups import Groups
 from segment_engine.store.jobs import Jobs
@@ -45,3 +46,4 @@ class OrganizationStore:
         self.store, self.organization = store, organization
         self.audiences = Audiences(store.database, organization)
         self.groups = Groups(store.database, organization)
+        self.consumers = Consumers(store.database, organization)

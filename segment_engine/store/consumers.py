@@ -1,0 +1,269 @@
+"""The consumers of an organization: put in, read and erased.
+
+Everything about a consumer but the ordinal goes when it is erased. A row of the table is never
+deleted: an ordinal that somebody had is nobody else's.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, func, select, update
+from ulid import ULID
+
+from segment_engine.errors import Invalid, NotFound, Problem
+from segment_engine.store import exact_json
+from segment_engine.store.counting import lock, new_ordinals, next_change
+from segment_engine.store.database import Database, now
+from segment_engine.store.identity import Values, checked
+from segment_engine.store.jobs import want
+from segment_engine.store.matching import KEPT, Matcher, State, is_one_of
+from segment_engine.store.problems import refuse
+from segment_engine.store.records import Consumer, Organization, Upserted
+from segment_engine.store.tables import consumers
+
+MOST_ROWS = 10_000
+READ = {
+    "ordinal": "ordinal",
+    "email": "email",
+    "phone": "phone",
+    "fullName": "full_name",
+    "externalId": "external_id",
+    "totalOrders": "total_orders",
+    "totalOrderValue": "total_order_value",
+    "lastOrderAt": "last_order_at",
+    "createdAt": "created_at",
+    "metadata": "metadata",
+}
+"""The columns of the table by the names that rules know them by."""
+
+_WRITTEN = ("organization", "ordinal", "id", *KEPT, "updated_at", "change_seq")
+
+
+class Put(NamedTuple):
+    """What became of rows: of each, None where it was refused; and what was wrong."""
+
+    rows: list[Upserted | None]
+    problems: list[Problem]
+
+
+class Consumers:
+    """The consumers of one organization."""
+
+    def __init__(self, database: Database, organization: Organization) -> None:
+        self._database, self._organization = database, organization
+
+    def upsert(self, rows: Sequence[Mapping[str, Any]]) -> list[Upserted]:
+        """Puts in at most 10,000 rows, all or none, each to whom it means or as a new consumer.
+
+        Absent keys leave what there is, None clears, metadata merges by top-level key. A row means
+        who has its id, else its externalId, folded email, or phone. Raises Invalid.
+        """
+        return [one for one in self.put(rows, whole=True).rows if one is not None]
+
+    def put(self, rows: Sequence[Mapping[str, Any]], whole: bool = False) -> Put:
+        """As `upsert`; unless they are to be put in whole, rows that are wrong are left out.
+
+        An identifier that is another consumer's is left out of its row and told.
+        """
+        if len(rows) > MOST_ROWS:
+            raise Invalid(f"at most {MOST_ROWS:,} consumers at a time, not {len(rows):,}")
+        region = self._organization.phone_region
+        given = [checked(row, region, f"consumers.{n}") for n, row in enumerate(rows)]
+        problems = [problem for _, found in given for problem in found]
+        if whole:
+            refuse(problems)
+        sound = {n: values for n, (values, found) in enumerate(given) if not found}
+        with self._database.writing() as connection:
+            lock(connection, self._organization.id)
+            states, conflicts = self._matched(connection, sound)
+            if whole:
+                refuse(conflicts)
+            self._write(connection, list({id(one): one for one in states.values()}.values()))
+        told = {n: Upserted(one.id, _status(one)) for n, one in states.items() if one.id}
+        return Put([told.get(n) for n in range(len(rows))], problems + conflicts)
+
+    def _matched(
+        self, connection: Connection, rows: Mapping[int, Values]
+    ) -> tuple[dict[int, State], list[Problem]]:
+        matcher = Matcher(connection, self._organization.id, list(rows.values()))
+        states: dict[int, State] = {}
+        problems: list[Problem] = []
+        for n, values in rows.items():
+            states[n], found = matcher.put(values, f"consumers.{n}", f"cons_{ULID()}")
+            problems += found
+        return states, problems
+
+    def _write(self, connection: Connection, states: list[State]) -> None:
+        changed = [one for one in states if one.id and one.changed]
+        new = [one for one in changed if one.ordinal < 0]
+        if not changed:
+            return
+        organization, instant = self._organization.id, now(connection)
+        number = next_change(connection, organization)
+        first = new_ordinals(connection, organization, len(new))
+        fresh = [
+            (organization, ordinal, one.id, *_kept(one, instant), instant, number)
+            for ordinal, one in enumerate(new, first)
+        ]
+        if fresh:
+            _insert(connection, fresh)
+        known = [one for one in changed if one.ordinal >= 0]
+        if known:
+            _update(
+                connection,
+                [(*_kept(one), instant, number, organization, one.ordinal) for one in known],
+            )
+        want(connection, organization)
+
+    def erase(self, consumer_id: str) -> None:
+        """Forgets a consumer for good. Raises NotFound."""
+        with self._database.writing() as connection:
+            lock(connection, self._organization.id)
+            row = connection.execute(self._living().where(consumers.c.id == consumer_id)).first()
+            if row is None:
+                raise NotFound("Consumer not found")
+            organization = self._organization.id
+            number, instant = next_change(connection, organization), now(connection)
+            cleared = dict.fromkeys(KEPT)
+            connection.execute(
+                update(consumers)
+                .where(consumers.c.organization == organization)
+                .where(consumers.c.ordinal == row.ordinal)
+                .values(
+                    **cleared,
+                    id=f"erased_{row.ordinal}",
+                    updated_at=instant,
+                    erased_at=instant,
+                    change_seq=number,
+                )
+            )
+            want(connection, organization)
+
+    # ---- reading
+
+    def get(self, consumer_id: str) -> Consumer:
+        """One of them. Raises NotFound."""
+        with self._database.reading() as connection:
+            row = connection.execute(self._living().where(consumers.c.id == consumer_id)).first()
+        if row is None:
+            raise NotFound("Consumer not found")
+        return _consumer(row)
+
+    def at(self, ordinals: Sequence[int]) -> list[Consumer]:
+        """The consumers of those ordinals, in that order, without those that were erased."""
+        with self._database.reading() as connection:
+            given = is_one_of(connection, consumers.c.ordinal, list(map(int, ordinals)))
+            rows = connection.execute(self._living().where(given)).all()
+        found = {row.ordinal: row for row in rows}
+        return [_consumer(found[one]) for one in map(int, ordinals) if one in found]
+
+    def ordinals_of(self, ids: Sequence[str]) -> dict[str, int]:
+        """The ordinals by id; ids that nobody has are absent."""
+        columns = select(consumers.c.id, consumers.c.ordinal).where(*self._mine())
+        with self._database.reading() as connection:
+            rows = connection.execute(columns.where(is_one_of(connection, consumers.c.id, ids)))
+            return {row.id: row.ordinal for row in rows}
+
+    def erased(self, connection: Connection) -> list[int]:
+        """The ordinals of those that were erased, ascending."""
+        query = select(consumers.c.ordinal).where(
+            consumers.c.organization == self._organization.id, consumers.c.erased_at.is_not(None)
+        )
+        return list(connection.execute(query.order_by(consumers.c.ordinal)).scalars())
+
+    def count_ordinals(self, connection: Connection) -> int:
+        """How many ordinals were given: they are 0 and those that follow."""
+        query = select(func.max(consumers.c.ordinal)).where(
+            consumers.c.organization == self._organization.id
+        )
+        greatest = connection.execute(query).scalar_one()
+        return 0 if greatest is None else int(greatest) + 1
+
+    def read_all(
+        self, connection: Connection, columns: Sequence[str], size: int
+    ) -> Iterator[dict[str, Sequence[Any]]]:
+        """The values by column (`READ`), for `size` ordinals at a time, ascending.
+
+        Those that were erased are there with nothing but their ordinal. Instants are microseconds,
+        totalOrderValue and metadata are text.
+        """
+        query = self._columns(columns).order_by(consumers.c.ordinal)
+        for first in range(0, self.count_ordinals(connection), size):
+            tile = consumers.c.ordinal.between(first, first + size - 1)
+            yield _by_column(columns, connection.execute(query.where(tile)).all())
+
+    def read_changed(
+        self, connection: Connection, since: int, most: int
+    ) -> dict[str, Sequence[Any]] | None:
+        """All columns of those with a change behind number `since`; None for more than `most`."""
+        query = self._columns([*READ]).where(consumers.c.change_seq > since).limit(most + 1)
+        rows = connection.execute(query).all()
+        return None if len(rows) > most else _by_column([*READ], sorted(rows))
+
+    def _columns(self, columns: Sequence[str]) -> Any:
+        chosen = [consumers.c[READ[name]] for name in columns]
+        return select(*chosen).where(consumers.c.organization == self._organization.id)
+
+    def _living(self) -> Any:
+        return select(consumers).where(*self._mine())
+
+    def _mine(self) -> tuple[Any, ...]:
+        return consumers.c.organization == self._organization.id, consumers.c.erased_at.is_(None)
+
+
+def _status(state: State) -> Any:
+    if state.ordinal < 0:
+        return "created"
+    return "updated" if state.changed else "unchanged"
+
+
+def _kept(state: State, created: int | None = None) -> list[Any]:
+    """The values in the order of the columns; `created` where no instant of creation is told."""
+    values = [state.values[name] for name in KEPT]
+    if created is not None and values[-1] is None:
+        values[-1] = created
+    return values
+
+
+def _insert(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(_WRITTEN))
+        names = ", ".join(_WRITTEN)
+        connection.exec_driver_sql(f"insert into consumers ({names}) values ({marks})", rows)
+        return
+    cursor: Any = connection.connection.cursor()
+    with cursor.copy(f"copy consumers ({', '.join(_WRITTEN)}) from stdin") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _update(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    changed = ", ".join(f"{name} = {mark}" for name in (*KEPT, "updated_at", "change_seq"))
+    connection.exec_driver_sql(
+        f"update consumers set {changed} where organization = {mark} and ordinal = {mark}", rows
+    )
+
+
+def _by_column(columns: Sequence[str], rows: Sequence[Any]) -> dict[str, Sequence[Any]]:
+    values = zip(*rows, strict=True) if rows else ([] for _ in columns)
+    return dict(zip(columns, values, strict=True))
+
+
+def _consumer(row: Any) -> Consumer:
+    value = row.total_order_value
+    return Consumer(
+        ordinal=row.ordinal,
+        id=row.id,
+        email=row.email,
+        phone=row.phone,
+        full_name=row.full_name,
+        external_id=row.external_id,
+        total_orders=row.total_orders,
+        total_order_value=None if value is None else Decimal(value),
+        last_order_at=row.last_order_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        metadata=exact_json.loads(row.metadata) if row.metadata else None,
+    )
