@@ -36,6 +36,8 @@ LEASE = 10 * SECOND
 """How long a worker that says nothing is taken to be alive."""
 BACK_OFF = (5, 30, 120, 600)
 """Seconds after each failure; a job that failed once more is given up."""
+_QUEUED = text("state = 'QUEUED'")
+"""Which index is meant; a parameter would hide that from a plan that is kept for all parameters."""
 LOST_PROCESS = "the process that ran it has ended"
 _QUEUED = text("state = 'QUEUED'")
 """As the index says it: PostgreSQL finds no index for a parameter in a prepared statement."""
