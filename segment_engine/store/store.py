@@ -8,9 +8,9 @@ from segment_engine.store.database import Database
 from segment_engine.store.groups import Groups
 from segment_engine.store.jobs import Jobs
 from segment_engine.store.keys import Keys
+from segment_engine.store.migrating import migrate
 from segment_engine.store.organizations import Organizations
 from segment_engine.store.records import Organization
-from segment_engine.store.tables import metadata
 
 
 class Store:
@@ -26,8 +26,7 @@ class Store:
 
     def migrate(self) -> None:
         """Makes the tables what this version wants them to be."""
-        with self.database.writing() as connection:
-            metadata.create_all(connection)
+        migrate(self.database)
 
     def of(self, organization_id: str) -> "OrganizationStore":
         """All that belongs to an organization. Raises NotFound."""
