@@ -11,6 +11,7 @@ from segment_engine.store.keys import Keys
 from segment_engine.store.migrating import migrate
 from segment_engine.store.organizations import Organizations
 from segment_engine.store.records import Organization
+from segment_engine.store.search import Search, Texts
 
 
 class Store:
@@ -23,6 +24,7 @@ class Store:
         self.organizations = Organizations(self.database)
         self.keys = Keys(self.database, secret)
         self.jobs = Jobs(self.database)
+        self.texts = Texts()
 
     def migrate(self) -> None:
         """Makes the tables what this version wants them to be."""
@@ -46,3 +48,4 @@ class OrganizationStore:
         self.audiences = Audiences(store.database, organization)
         self.groups = Groups(store.database, organization)
         self.consumers = Consumers(store.database, organization)
+        self.search = Search(store.database, organization, store.texts)

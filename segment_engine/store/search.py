@@ -1,0 +1,89 @@
+"""Who has a term in email, phone or name, ignoring case: a text each, in the process's memory.
+
+What has changed since the last search is read before the next one, so that an erased consumer is
+found no more. Organizations that were searched last are kept.
+"""
+
+from collections import OrderedDict
+from threading import Lock
+
+from sqlalchemy import Connection, select
+
+from segment_engine.batch.bitmaps import Bitmap
+from segment_engine.batch.text_search import TextIndex
+from segment_engine.errors import Invalid, Problem
+from segment_engine.store.database import Database
+from segment_engine.store.records import Organization
+from segment_engine.store.tables import consumers, organizations
+from segment_engine.values.folding import fold
+
+LEAST, MOST = 2, 200
+KEPT = 16
+"""Organizations whose texts a process keeps."""
+BETWEEN = "\n"
+"""Stands between the texts of a consumer; no term has it."""
+
+
+class _Texts:
+    """The texts of one organization, and how far they were read."""
+
+    def __init__(self) -> None:
+        self.lock, self.index, self.seen = Lock(), TextIndex(), 0
+
+
+class Texts:
+    """Those of the organizations that were searched last."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._held: OrderedDict[str, _Texts] = OrderedDict()
+
+    def of(self, organization: str) -> _Texts:
+        """Those of one."""
+        with self._lock:
+            found = self._held.setdefault(organization, _Texts())
+            self._held.move_to_end(organization)
+            while len(self._held) > KEPT:
+                self._held.popitem(last=False)
+            return found
+
+
+class Search:
+    """The search of one organization."""
+
+    def __init__(self, database: Database, organization: Organization, texts: Texts) -> None:
+        self._database, self._id = database, organization.id
+        self._texts = texts
+
+    def ordinals(self, term: str) -> Bitmap:
+        """The consumers with the term in their email, phone or full name. Raises Invalid."""
+        if not LEAST <= len(term) <= MOST:
+            message = f"a search has {LEAST} to {MOST} characters"
+            raise Invalid(message, [Problem("search", message)])
+        if any(not character.isprintable() for character in term):
+            return Bitmap({})
+        texts = self._texts.of(self._id)
+        with texts.lock:
+            with self._database.reading() as connection:
+                self._read(connection, texts)
+            return texts.index.ordinals(fold(term))
+
+    def _read(self, connection: Connection, texts: _Texts) -> None:
+        asked = select(organizations.c.change_seq).where(organizations.c.id == self._id)
+        newest = connection.execute(asked).scalar_one()
+        if newest == texts.seen:
+            return
+        names = ("ordinal", "email_folded", "phone", "full_name")
+        query = (
+            select(*(consumers.c[name] for name in names))
+            .where(consumers.c.organization == self._id, consumers.c.change_seq > texts.seen)
+            .order_by(consumers.c.ordinal)
+        )
+        rows = connection.execute(query).all()
+        texts.index.put([row[0] for row in rows], [_text(*row[1:]) for row in rows])
+        texts.seen = newest
+
+
+def _text(email: str | None, phone: str | None, name: str | None) -> str | None:
+    given = [one for one in (email, phone, fold(name) if name else None) if one]
+    return BETWEEN.join(given) if given else None
