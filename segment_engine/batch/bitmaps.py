@@ -5,7 +5,7 @@ bytes are the same for the same members: a chunk of 65,536 is a sorted array up 
 plain bits above.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -186,7 +186,7 @@ class Bitmap:
         return f"<Bitmap of {len(self):,}>"
 
 
-def bitmap_of(ordinals: NDArray[Any]) -> Bitmap:
+def bitmap_of(ordinals: NDArray[Any] | Sequence[int]) -> Bitmap:
     """The bitmap of ordinals in any order."""
     given = np.asarray(ordinals, np.uint32)
     most = int(given.max(initial=0))

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, collate, or_
 from segment_engine.errors import Problem
 from segment_engine.store import audience_rows
 from segment_engine.store.attributes import is_speakable, type_of
-from segment_engine.store.audience_rows import is_id
+from segment_engine.store.ids import is_id
 from segment_engine.store.problems import refuse
 from segment_engine.store.records import Audience, Page
 from segment_engine.store.tables import audiences

@@ -1,6 +1,5 @@
 """Audiences as rows of their table, in a transaction that others begin."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,18 +10,11 @@ from segment_engine.store.records import Audience
 from segment_engine.store.tables import audience_references, audiences, groups
 from segment_engine.values.folding import fold
 
-_ID = re.compile("[a-z]{3,4}_[0-9A-HJKMNP-TV-Z]{26}")
-
 _PLAIN = (
     *("id", "name", "description", "type", "icon_name", "version", "revision", "group_id"),
     *("sync_source_id", "refresh_interval", "archived", "expression", "created_at", "updated_at"),
 )
 _JSON = ("metadata", "rules", "tier")
-
-
-def is_id(id: Any) -> bool:
-    """Whether a text is spelt as an id; no other one is worth a question."""
-    return isinstance(id, str) and _ID.fullmatch(id) is not None
 
 
 def query(organization: str) -> Select[Any]:

@@ -11,6 +11,7 @@ from segment_engine.store import audience_pages, audience_rows
 from segment_engine.store.attributes import checked
 from segment_engine.store.database import Database
 from segment_engine.store.defining import defining, get
+from segment_engine.store.ids import is_id
 from segment_engine.store.problems import refuse
 from segment_engine.store.records import Audience, Organization, Page
 from segment_engine.store.rules import Row
@@ -73,7 +74,7 @@ class Audiences:
     def labels(self, ids: Sequence[str]) -> dict[str, str]:
         """The names of the audiences of those ids; unknown ones are left out."""
         table = audiences.c
-        known = [id for id in ids if audience_rows.is_id(id)]
+        known = [id for id in ids if is_id(id)]
         asked = select(table.id, table.name).where(
             table.organization == self._organization.id, table.id.in_(known)
         )

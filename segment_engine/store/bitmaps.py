@@ -28,7 +28,7 @@ class TileRow(NamedTuple):
     tile: int
     hash: str
     members: int
-    bytes: bytes | None = None
+    bytes: "bytes | None" = None
 
 
 class KeptTile(Tile):

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
-from ulid import ULID
 
 from segment_engine.errors import Conflict, NotFound, Problem, RuleError
 from segment_engine.store import audience_rows, counting, jobs
 from segment_engine.store.attributes import DYNAMIC
 from segment_engine.store.database import Database
+from segment_engine.store.ids import is_id, new_id
 from segment_engine.store.problems import refuse
 from segment_engine.store.records import Audience, Organization
 from segment_engine.store.references import Names
@@ -46,8 +46,8 @@ class Definitions:
         self.changed = False
 
     def new_id(self, kind: str) -> str:
-        """A new id, which sorts behind those of earlier milliseconds."""
-        return f"{kind}_{ULID.from_timestamp(self.now / 1_000_000)}"
+        """A new id of something that is made now."""
+        return new_id(kind, self.now)
 
     def get(self, id: str) -> Audience:
         """The audience of that id, archived or not. Raises NotFound."""
@@ -198,7 +198,7 @@ _MAY_LACK = (
 
 def get(connection: Connection, organization: str, id: str) -> Audience:
     """The audience of that id, archived or not. Raises NotFound."""
-    known = audience_rows.is_id(id)
+    known = is_id(id)
     found = audience_rows.read(connection, organization, audiences.c.id == id) if known else []
     if not found:
         raise NotFound("Audience not found")

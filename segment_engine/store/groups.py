@@ -11,6 +11,7 @@ from segment_engine.store import audience_rows
 from segment_engine.store.attributes import DYNAMIC, name_of
 from segment_engine.store.database import Database
 from segment_engine.store.defining import Definitions, defining
+from segment_engine.store.ids import is_id
 from segment_engine.store.problems import invalid, refuse
 from segment_engine.store.records import Audience, Group, Organization
 from segment_engine.store.tables import audiences, groups
@@ -111,7 +112,7 @@ class Groups:
     def _get(self, connection: Connection, id: str) -> Group:
         own = groups.c.organization == self._organization.id, groups.c.id == id
         asked = select(*(groups.c[name] for name in Group.__slots__)).where(*own)
-        row = connection.execute(asked).first() if audience_rows.is_id(id) else None
+        row = connection.execute(asked).first() if is_id(id) else None
         if row is None:
             raise NotFound("Group not found")
         return Group(*row)

@@ -39,8 +39,6 @@ BACK_OFF = (5, 30, 120, 600)
 _QUEUED = text("state = 'QUEUED'")
 """Which index is meant; a parameter would hide that from a plan that is kept for all parameters."""
 LOST_PROCESS = "the process that ran it has ended"
-_QUEUED = text("state = 'QUEUED'")
-"""As the index says it: PostgreSQL finds no index for a parameter in a prepared statement."""
 
 
 class Lost(StoreError):

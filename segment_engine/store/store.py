@@ -8,6 +8,7 @@ from segment_engine.store.database import Database
 from segment_engine.store.groups import Groups
 from segment_engine.store.jobs import Jobs
 from segment_engine.store.keys import Keys
+from segment_engine.store.members import Members
 from segment_engine.store.migrating import migrate
 from segment_engine.store.organizations import Organizations
 from segment_engine.store.records import Organization
@@ -49,3 +50,4 @@ class OrganizationStore:
         self.groups = Groups(store.database, organization)
         self.consumers = Consumers(store.database, organization)
         self.search = Search(store.database, organization, store.texts)
+        self.members = Members(store.database, organization)

@@ -11,7 +11,7 @@ from segment_engine.expression.build import MOST_DIGITS
 from segment_engine.expression.schema import Schema
 from segment_engine.language.json_values import NUMERAL
 from segment_engine.store.attributes import icon_of, name_of
-from segment_engine.store.audience_rows import is_id
+from segment_engine.store.ids import is_id
 from segment_engine.store.problems import refuse
 from segment_engine.store.records import Audience
 from segment_engine.values.folding import fold
