@@ -21,6 +21,8 @@ def dumps(value: Any, depth: int = MOST_DEPTH) -> str:
 
     Raises ValueError, telling why there is none of it.
     """
+    if type(value) is dict and _PLAIN.issuperset(map(type, value.values())):
+        return _plain(value)
     if depth < 0:
         raise ValueError(f"lists and objects are nested at most {MOST_DEPTH} deep")
     match value:
@@ -37,6 +39,20 @@ def dumps(value: Any, depth: int = MOST_DEPTH) -> str:
         case list() | tuple():
             return "[" + ",".join(dumps(one, depth - 1) for one in value) + "]"
     raise ValueError(f"{type(value).__name__} is no value of JSON")
+
+
+def _plain(value: dict[Any, Any]) -> str:
+    """An object of texts and whole numbers, as most are, in one step."""
+    if not all(type(key) is str for key in value):
+        raise ValueError("the keys of an object are texts")
+    text = _ENCODER.encode(value)
+    if not text.isascii() and _UNSPEAKABLE.search(text):
+        raise ValueError("a text holds no lone surrogate")
+    if len(text) > MOST_DIGITS and any(
+        type(one) is int and len(str(abs(one))) > MOST_DIGITS for one in value.values()
+    ):
+        raise ValueError(f"a number has at most {MOST_DIGITS:,} digits")
+    return text
 
 
 def _key(key: Any) -> str:
@@ -60,4 +76,6 @@ def _number(value: int | float | Decimal) -> str:
     return str(exact)
 
 
+_PLAIN = frozenset((str, int, bool, type(None)))
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _DECODER = json.JSONDecoder(parse_float=Decimal)
