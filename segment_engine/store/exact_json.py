@@ -21,8 +21,6 @@ def dumps(value: Any, depth: int = MOST_DEPTH) -> str:
 
     Raises ValueError, telling why there is none of it.
     """
-    if type(value) is dict and _PLAIN.issuperset(map(type, value.values())):
-        return _plain(value)
     if depth < 0:
         raise ValueError(f"lists and objects are nested at most {MOST_DEPTH} deep")
     match value:
@@ -41,18 +39,22 @@ def dumps(value: Any, depth: int = MOST_DEPTH) -> str:
     raise ValueError(f"{type(value).__name__} is no value of JSON")
 
 
-def _plain(value: dict[Any, Any]) -> str:
-    """An object of texts and whole numbers, as most are, in one step."""
-    if not all(type(key) is str for key in value):
-        raise ValueError("the keys of an object are texts")
-    text = _ENCODER.encode(value)
-    if not text.isascii() and _UNSPEAKABLE.search(text):
-        raise ValueError("a text holds no lone surrogate")
-    if len(text) > MOST_DIGITS and any(
-        type(one) is int and len(str(abs(one))) > MOST_DIGITS for one in value.values()
-    ):
-        raise ValueError(f"a number has at most {MOST_DIGITS:,} digits")
-    return text
+def _is_plain(value: Any) -> bool:
+    """Whether it is of texts and small whole numbers, as most is: the library writes that fast."""
+    waiting = [(value, MOST_DEPTH)]
+    while waiting:
+        one, depth = waiting.pop()
+        kind = type(one)
+        if kind is str or one is None or kind is bool or (kind is int and -_SMALL < one < _SMALL):
+            continue
+        if depth == 0 or kind not in (dict, list):
+            return False
+        if kind is dict:
+            if any(type(key) is not str for key in one):
+                return False
+            one = one.values()
+        waiting += [(inner, depth - 1) for inner in one]
+    return True
 
 
 def _key(key: Any) -> str:
@@ -64,7 +66,7 @@ def _key(key: Any) -> str:
 def _text(value: str) -> str:
     if not value.isascii() and _UNSPEAKABLE.search(value):
         raise ValueError("a text holds no lone surrogate")
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def _number(value: int | float | Decimal) -> str:
@@ -76,6 +78,6 @@ def _number(value: int | float | Decimal) -> str:
     return str(exact)
 
 
-_PLAIN = frozenset((str, int, bool, type(None)))
+_SMALL = 1 << 63
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _DECODER = json.JSONDecoder(parse_float=Decimal)
