@@ -12,7 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from segment_engine.batch.bitmaps import Bitmap, Tile
 from segment_engine.errors import StoreError
-from segment_engine.store.tables import bitmaps, memberships, organizations, static_members
+from segment_engine.store.counting import lock
+from segment_engine.store.tables import bitmaps, memberships, static_members
 
 CACHED = 256 << 20
 """Bytes of tiles that a process keeps."""
@@ -94,10 +95,11 @@ CACHE = Cache()
 
 def rows_of(bitmap: Bitmap) -> list[TileRow]:
     """The rows of a bitmap, without a database: its tiles with their bytes, unless kept before."""
-    return [_row(number, tile) for number, tile in bitmap.tiles.items()]
+    return [row_of(number, tile) for number, tile in bitmap.tiles.items()]
 
 
-def _row(number: int, tile: Tile) -> TileRow:
+def row_of(number: int, tile: Tile) -> TileRow:
+    """The row of one tile; see `rows_of`."""
     if isinstance(tile, KeptTile):
         return TileRow(number, tile.hash, tile.count)
     written = bytes(tile.blob)
@@ -111,7 +113,7 @@ def hash_of(written: bytes) -> str:
 
 def put(connection: Connection, organization: str, rows: Iterable[TileRow]) -> None:
     """Writes the bytes of rows that are not in the database yet; the organization is held."""
-    hold(connection, organization)
+    lock(connection, organization)  # so that none is swept meanwhile
     fresh = {row.hash: row.bytes for row in rows if row.bytes is not None}
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     insert = dialect.insert(bitmaps).on_conflict_do_nothing()
@@ -124,15 +126,6 @@ def put(connection: Connection, organization: str, rows: Iterable[TileRow]) -> N
         ]
         if new:
             connection.execute(insert, new)
-
-
-def hold(connection: Connection, organization: str) -> None:
-    """Holds the organization to the end of the transaction, so that no bitmap is swept meanwhile.
-
-    SQLite has one writer anyway.
-    """
-    held = select(organizations.c.id).where(organizations.c.id == organization)
-    connection.execute(held.with_for_update(key_share=True)).one()
 
 
 def _known(connection: Connection, organization: str, hashes: Sequence[str]) -> set[str]:
@@ -190,7 +183,7 @@ def _some(hashes: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def sweep(connection: Connection, organization: str) -> int:
     """Deletes the bitmaps that nothing refers to; how many. `organization` is its id."""
-    hold(connection, organization)
+    lock(connection, organization)  # so that none is swept meanwhile
     every, *named = (
         select(table.c.hash).where(table.c.organization == organization)
         for table in (bitmaps, memberships, static_members)

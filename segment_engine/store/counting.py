@@ -29,7 +29,9 @@ def new_ordinals(connection: Connection, organization: str, number: int) -> int:
 def lock(connection: Connection, organization: str) -> None:
     """Holds the organization to the end of the transaction: nobody else changes definitions."""
     query = select(organizations.c.id).where(organizations.c.id == organization)
-    if connection.execute(query.with_for_update()).first() is None:
+    # Rows that refer to the organization hold its key: waiting for them could be waiting for one
+    # that waits for us.
+    if connection.execute(query.with_for_update(key_share=True)).first() is None:
         raise NotFound("Organization not found")
 
 

@@ -146,6 +146,7 @@ def _instant(given: Any) -> int:
 def _metadata(given: Any) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise ValueError("it is an object")
+    written(given)
     return dict(given)
 
 

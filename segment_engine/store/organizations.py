@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Connection, or_, select, update
 from ulid import ULID
 
 from segment_engine import Engine, Schema
@@ -84,6 +84,15 @@ class Organizations:
                 definition_changed(connection, found.id)
                 want(connection, found.id)
         return self.get(found.id)
+
+
+def read(connection: Connection, organization_id: str) -> Organization:
+    """An organization as a transaction sees it. Raises NotFound."""
+    query = select(organizations).where(organizations.c.id == organization_id)
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotFound("Organization not found")
+    return _organization(row._asdict())
 
 
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:

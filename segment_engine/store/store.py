@@ -5,13 +5,15 @@ from pathlib import Path
 from segment_engine.store.audiences import Audiences
 from segment_engine.store.consumers import Consumers
 from segment_engine.store.database import Database
+from segment_engine.store.generations import Generations
 from segment_engine.store.groups import Groups
 from segment_engine.store.jobs import Jobs
 from segment_engine.store.keys import Keys
 from segment_engine.store.members import Members
-from segment_engine.store.migrating import check, migrate
+from segment_engine.store.migrating import migrate
 from segment_engine.store.organizations import Organizations
 from segment_engine.store.records import Organization
+from segment_engine.store.running import Runs
 from segment_engine.store.search import Search, Texts
 
 
@@ -28,12 +30,8 @@ class Store:
         self.texts = Texts()
 
     def migrate(self) -> None:
-        """Makes the tables what this version wants. Raises StoreError where they are newer."""
+        """Makes the tables what this version wants them to be."""
         migrate(self.database)
-
-    def check(self) -> None:
-        """Raises StoreError where the tables are not this version's, or out of reach."""
-        check(self.database)
 
     def of(self, organization_id: str) -> "OrganizationStore":
         """All that belongs to an organization. Raises NotFound."""
@@ -55,3 +53,5 @@ class OrganizationStore:
         self.consumers = Consumers(store.database, organization)
         self.search = Search(store.database, organization, store.texts)
         self.members = Members(store.database, organization)
+        self.generations = Generations(store.database, organization)
+        self.runs = Runs(store.database, organization, store.folder)

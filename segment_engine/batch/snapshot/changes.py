@@ -136,8 +136,10 @@ class _Reader:
             if beside is not None:
                 connection.register(BESIDE, beside)
             most = most_changes(self._snapshot) + 1
-            asked = connection.sql(f"select {names} from {table} where {condition} limit {most}")
-            found = asked.to_arrow_table()
+            # New ones get their slots in the order in which they come.
+            order = "" if ids is None else f"order by {identifier(self._id)}"
+            wanted = f"select {names} from {table} where {condition} {order} limit {most}"
+            found = connection.sql(wanted).to_arrow_table()
         return self._keyed(lazy(pl.DataFrame(found)).collect())
 
     def _of_ids(self, ids: Any) -> _Found:

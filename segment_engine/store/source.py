@@ -1,0 +1,167 @@
+"""One state of an organization, as the transaction of a run sees it: consumers and definitions."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+from pyroaring import BitMap
+from sqlalchemy import Connection, func, select
+
+from segment_engine.backends.sources.tiled import TiledSource
+from segment_engine.batch.bitmaps import TILE, Bitmap
+from segment_engine.batch.by_ordinal import most_told
+from segment_engine.engine import Engine
+from segment_engine.errors import SegmentError
+from segment_engine.rule import Rule
+from segment_engine.store import organizations
+from segment_engine.store.bitmaps import KeptTile, reader_of
+from segment_engine.store.consumers import Consumers
+from segment_engine.store.database import now
+from segment_engine.store.tables import audiences, consumers, static_members
+
+Rows = Sequence[tuple[int, str, int]]
+"""Tile, hash and count of a bitmap."""
+Erased = dict[int, BitMap]
+"""By tile: the places of consumers that were erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """An audience that is not archived; `expression` is its rule, None where it has none."""
+
+    id: str
+    type: str
+    version: int
+    expression: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The source of a run, and the ordinals that changed; None where all are to be read."""
+
+    source: TiledSource
+    ordinals: Sequence[int] | None
+
+
+class Reading:
+    """What a run reads, all in one transaction. Instants are microseconds since 1970."""
+
+    def __init__(self, connection: Connection, reader: Consumers, organization: str) -> None:
+        """`reader` reads the organization's consumers. Raises NotFound."""
+        self._connection, self._reader = connection, reader
+        self.organization = organizations.read(connection, organization)
+        self.engine = _same(self.organization.engine)
+        self.as_of = now(connection)
+        self.tiles = reader_of(connection, organization)
+
+    # ---- consumers
+
+    @cached_property
+    def ordinals(self) -> int:
+        """How many ordinals there are, with those that were erased."""
+        return self._reader.count_ordinals(self._connection)
+
+    def source(self, since: int | None) -> Changed:
+        """The consumers, and who changed after the change `since`, unless they are too many."""
+        told = None
+        if since is not None:
+            most = most_told(self.ordinals)
+            told = self._reader.read_changed(self._connection, since, most)
+        source = TiledSource(self._read_all, told, self._fingerprint())
+        return Changed(source, None if told is None else told["ordinal"])
+
+    def _read_all(self, columns: list[str], size: int) -> Any:
+        return self._reader.read_all(self._connection, columns, size)
+
+    def _fingerprint(self) -> str:
+        """What is put back from a copy counts on from there, at another instant."""
+        change = self.organization.change_seq
+        query = select(func.max(consumers.c.updated_at)).where(
+            consumers.c.organization == self.organization.id, consumers.c.change_seq == change
+        )
+        return f"{self.organization.id}:{change}:{self._connection.execute(query).scalar()}"
+
+    def erased(self, since: int = -1) -> Erased:
+        """Those who were erased after the change `since`."""
+        c = consumers.c
+        query = select(c.ordinal).where(
+            c.organization == self.organization.id, c.erased_at.is_not(None), c.change_seq > since
+        )
+        by_tile: dict[int, list[int]] = {}
+        for ordinal in self._connection.execute(query).scalars():
+            by_tile.setdefault(ordinal // TILE, []).append(ordinal % TILE)
+        return {tile: BitMap(places) for tile, places in by_tile.items()}
+
+    # ---- definitions
+
+    @cached_property
+    def audiences(self) -> dict[str, Defined]:
+        """The audiences that are not archived, by id."""
+        c = audiences.c
+        query = select(c.id, c.type, c.version, c.expression).where(
+            c.organization == self.organization.id, c.archived.is_(False)
+        )
+        return {row.id: Defined(*row) for row in self._connection.execute(query.order_by(c.id))}
+
+    @cached_property
+    def rules(self) -> dict[str, Rule | str]:
+        """Of each dynamic audience its rule, and its text where that is wrong by now."""
+        return {
+            key: self._checked(one.expression)
+            for key, one in self.audiences.items()
+            if one.type == "DYNAMIC" and one.expression is not None
+        }
+
+    def _checked(self, text: str) -> Rule | str:
+        try:
+            return _rule(self.engine, text)
+        except SegmentError:
+            return text
+
+    @cached_property
+    def _static(self) -> dict[str, list[tuple[int, str, int]]]:
+        c = static_members.c
+        query = select(c.audience, c.tile, c.hash, c.count).where(
+            c.organization == self.organization.id
+        )
+        found: dict[str, list[tuple[int, str, int]]] = {}
+        for audience, *row in self._connection.execute(query):
+            found.setdefault(audience, []).append((row[0], row[1], row[2]))
+        return found
+
+    def members(self, audience: str) -> Bitmap:
+        """Who was put into an audience that has no rule."""
+        return self.bitmap(self._static.get(audience, ()))
+
+    def bitmap(self, rows: Rows) -> Bitmap:
+        """The bitmap of those rows, read when it is needed, while the transaction lasts."""
+        return Bitmap({tile: KeptTile(count, hash, self.tiles) for tile, hash, count in rows})
+
+    def lists(self, rules: Iterable[Rule | str]) -> dict[str, list[int]]:
+        """The ordinals of audiences without a rule that these rules refer to."""
+        named = {key for rule in rules if isinstance(rule, Rule) for key in rule.audiences}
+        without = [key for key in self.audiences if key in named and key not in self.rules]
+        return {key: self.members(key).ordinals().tolist() for key in without}
+
+    def behind(self, rule: Rule) -> dict[str, Rule | str]:
+        """The rules that a rule refers to, and those that these refer to."""
+        found: dict[str, Rule | str] = {}
+        waiting = list(rule.audiences)
+        while waiting:
+            key = waiting.pop()
+            if key in self.rules and key not in found:
+                found[key] = other = self.rules[key]
+                waiting.extend(other.audiences if isinstance(other, Rule) else ())
+        return found
+
+
+@lru_cache(maxsize=64)
+def _same(engine: Engine) -> Engine:
+    """One engine for all that are equal, whose rules are checked once."""
+    return engine
+
+
+@lru_cache(maxsize=10_000)
+def _rule(engine: Engine, text: str) -> Rule:
+    return engine.rule(text)
