@@ -27,6 +27,8 @@ _MODULES = {
     "generations": "segment_engine.batch.generations",
     "difference": "segment_engine.batch.difference",
     "exports": "segment_engine.batch.exports",
+    "settings": "segment_engine.store.settings",
+    "loading": "segment_engine.store.loading",
 }
 
 

@@ -5,7 +5,17 @@ from typing import Annotated
 import typer
 
 import segment_engine
-from segment_engine.cli import generations, init, plans, preview, rules, runs, schema
+from segment_engine.cli import (
+    generations,
+    init,
+    loading,
+    organizations,
+    plans,
+    preview,
+    rules,
+    runs,
+    schema,
+)
 from segment_engine.cli.output import command, never_fail_to_encode
 
 _HELP = """
@@ -37,13 +47,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-schemas = typer.Typer(
-    name="schema",
-    help="Show, propose and check schemas.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(schemas)
+
+
+def _group(name: str, summary: str) -> typer.Typer:
+    made = typer.Typer(name=name, help=summary, no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(made)
+    return made
+
+
+schemas = _group("schema", "Show, propose and check schemas.")
+orgs = _group("org", "Make and set the organizations of a store.")
+keys = _group("key", "Make and revoke the keys that open an organization to programs.")
+consumers = _group("consumers", "Put consumers into a store.")
 
 
 def _version(wanted: bool) -> None:
@@ -81,3 +96,11 @@ for _body in (
 schemas.command()(command(schema.show))
 schemas.command()(command(schema.infer))
 schemas.command()(command(schema.check))
+
+orgs.command()(command(organizations.create))
+orgs.command("set")(command(organizations.set_))
+orgs.command("list")(command(organizations.list_))
+keys.command("create")(command(organizations.create_key))
+keys.command("list")(command(organizations.list_keys))
+keys.command()(command(organizations.revoke))
+consumers.command()(command(loading.load))

@@ -1,4 +1,4 @@
-"""Asking rules of the consumers of an organization, by way of a snapshot that is brought up to date."""
+"""Rules asked of the consumers of an organization, by way of a snapshot brought up to date."""
 
 import shutil
 from pathlib import Path

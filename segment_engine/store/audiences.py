@@ -12,10 +12,12 @@ from segment_engine.store.attributes import checked
 from segment_engine.store.database import Database
 from segment_engine.store.defining import defining, get
 from segment_engine.store.ids import is_id
+from segment_engine.store.matching import is_one_of
 from segment_engine.store.problems import refuse
 from segment_engine.store.records import Audience, Organization, Page
 from segment_engine.store.rules import Row
 from segment_engine.store.tables import audiences
+from segment_engine.values.folding import fold
 
 _RULE = ("rules", "expression")
 
@@ -72,14 +74,13 @@ class Audiences:
             return audience_rows.read(connection, self._organization.id, kept)
 
     def labels(self, ids: Sequence[str]) -> dict[str, str]:
-        """The names of the audiences of those ids; unknown ones are left out."""
+        """The names of the audiences of those ids, by name; unknown ones are left out."""
         table = audiences.c
-        known = [id for id in ids if is_id(id)]
-        asked = select(table.id, table.name).where(
-            table.organization == self._organization.id, table.id.in_(known)
-        )
+        asked = select(table.id, table.name).where(table.organization == self._organization.id)
         with self._database.reading() as connection:
-            return dict(connection.execute(asked).all())
+            named = is_one_of(connection, table.id, list(filter(is_id, ids)))
+            found = connection.execute(asked.where(named)).all()
+        return dict(sorted(found, key=lambda row: (fold(row[1]), row[0])))
 
     # ---- writing
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from segment_engine.errors import StoreError
 
@@ -32,13 +32,15 @@ class Database:
             ) from None
         if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
-            self.engine = create_engine(parsed, pool_pre_ping=True)
+            self.engine = create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
         elif parsed.get_backend_name() == "sqlite" and parsed.database not in (
             None,
             "",
             ":memory:",
         ):
-            self.engine = create_engine(parsed, connect_args={"timeout": BUSY_MS / 1000})
+            self.engine = create_engine(
+                parsed, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000}
+            )
             _in_wal_mode(self.engine)
         else:
             raise StoreError(
@@ -50,7 +52,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that may write; on SQLite it waits for the others from its start."""
-        with self.engine.connect() as connection:
+        with _reached(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("begin immediate")
             yield connection
@@ -59,7 +61,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that reads one state of the database, whoever writes meanwhile."""
-        with self.engine.connect() as connection:
+        with _reached(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("begin")
             else:
@@ -75,6 +77,18 @@ class Database:
     def close(self) -> None:
         """Ends all connections."""
         self.engine.dispose()
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """A database that is out of reach, locked, full or none is told in a line, without a query."""
+    try:
+        yield
+    except DatabaseError as fault:
+        if type(fault) not in (DatabaseError, OperationalError):
+            raise
+        told = str(fault.orig).strip().split("\n")[0]
+        raise StoreError(f"the database cannot be used: {told}") from None
 
 
 _NOW = {

@@ -39,6 +39,24 @@ def dumps(value: Any, depth: int = MOST_DEPTH) -> str:
     raise ValueError(f"{type(value).__name__} is no value of JSON")
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether it is of texts and small whole numbers, as most is: the library writes that fast."""
+    waiting = [(value, MOST_DEPTH)]
+    while waiting:
+        one, depth = waiting.pop()
+        kind = type(one)
+        if kind is str or one is None or kind is bool or (kind is int and -_SMALL < one < _SMALL):
+            continue
+        if depth == 0 or kind not in (dict, list):
+            return False
+        if kind is dict:
+            if any(type(key) is not str for key in one):
+                return False
+            one = one.values()
+        waiting += [(inner, depth - 1) for inner in one]
+    return True
+
+
 def _key(key: Any) -> str:
     if not isinstance(key, str):
         raise ValueError("the keys of an object are texts")
@@ -48,7 +66,7 @@ def _key(key: Any) -> str:
 def _text(value: str) -> str:
     if not value.isascii() and _UNSPEAKABLE.search(value):
         raise ValueError("a text holds no lone surrogate")
-    return json.dumps(value, ensure_ascii=False)
+    return _ENCODER.encode(value)
 
 
 def _number(value: int | float | Decimal) -> str:
@@ -60,4 +78,6 @@ def _number(value: int | float | Decimal) -> str:
     return str(exact)
 
 
+_SMALL = 1 << 63
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _DECODER = json.JSONDecoder(parse_float=Decimal)

@@ -146,7 +146,6 @@ def _instant(given: Any) -> int:
 def _metadata(given: Any) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         raise ValueError("it is an object")
-    written(given)
     return dict(given)
 
 

@@ -1,7 +1,12 @@
-"""Rows put to the consumers that they mean: those of the database, and those that rows make."""
+"""Rows put to the consumers that they mean: those of the database, and those that rows make.
+
+A row means who has the first of its identifiers that somebody has. Who has a weaker one of them and
+another one of a stronger kind is somebody else, with whom the row shares nothing.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import ARRAY, Connection, Text, any_, bindparam, func, select
@@ -60,7 +65,8 @@ class Matcher:
             for name in ("id", *IDENTIFIERS)
             if values.get(name) and (state := self._by[name].get(values[name])) is not None
         ]
-        state = found[0][1] if found else State(-1, new_id, dict.fromkeys(KEPT))
+        meant = (state for name, state in found if not _contradicts(values, state, name))
+        state = next(meant, None) or State(-1, new_id, dict.fromkeys(KEPT))
         others = [name for name, other in found if other is not state]
         problems = [
             Problem(f"{place}.{IDENTIFIERS[name]}", "it is another consumer's", "identity-conflict")
@@ -92,11 +98,23 @@ class Matcher:
                 self._by[name].setdefault(state.values[name], state)
 
 
+def _contradicts(values: Values, state: State, name: str) -> bool:
+    """Whether the row has another identifier than the consumer that counts more than this one."""
+    stronger = takewhile(lambda one: one != name, IDENTIFIERS) if name != "id" else ()
+    return any(
+        values.get(one) and state.values[one] and values[one] != state.values[one]
+        for one in stronger
+    )
+
+
 def _merged(text: str | None, patch: Mapping[str, Any] | None) -> str | None:
     """Metadata with the keys of the patch in it; a key with None goes."""
     if patch is None:
         return None
-    whole = {**(exact_json.loads(text) if text else {}), **patch}
+    given = {key: value for key, value in patch.items() if value is not None}
+    if text is None or (len(given) == len(patch) and written(given) == text):
+        return written(given)
+    whole = {**exact_json.loads(text), **patch}
     return written({key: value for key, value in whole.items() if value is not None})
 
 

@@ -10,7 +10,7 @@ from segment_engine.store.groups import Groups
 from segment_engine.store.jobs import Jobs
 from segment_engine.store.keys import Keys
 from segment_engine.store.members import Members
-from segment_engine.store.migrating import migrate
+from segment_engine.store.migrating import check, migrate
 from segment_engine.store.organizations import Organizations
 from segment_engine.store.records import Organization
 from segment_engine.store.running import Runs
@@ -30,8 +30,12 @@ class Store:
         self.texts = Texts()
 
     def migrate(self) -> None:
-        """Makes the tables what this version wants them to be."""
+        """Makes the tables what this version wants. Raises StoreError where they are newer."""
         migrate(self.database)
+
+    def check(self) -> None:
+        """Raises StoreError where the tables are not this version's, or out of reach."""
+        check(self.database)
 
     def of(self, organization_id: str) -> "OrganizationStore":
         """All that belongs to an organization. Raises NotFound."""

@@ -1,6 +1,7 @@
 """The tables of the store. Instants are microseconds since 1970 in UTC, JSON is kept as text.
 
 Everything but organizations and keys belongs to an organization, and its primary key begins so.
+What changes here wants a migration in `migrations/versions`; a test compares the two.
 """
 
 from sqlalchemy import (
@@ -23,6 +24,7 @@ metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
         "fk": "fk_%(table_name)s_%(column_0_name)s",
         "ck": "ck_%(table_name)s_%(constraint_name)s",
     }

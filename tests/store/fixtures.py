@@ -8,12 +8,15 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
 
+from segment_engine.store.database import Database
+from segment_engine.store.migrating import migrate
 from segment_engine.store.records import Organization
 from segment_engine.store.store import OrganizationStore, Store
 
@@ -21,6 +24,7 @@ USER = "segment_engine"
 _PLACES = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), None]
 PROGRAMS = [found for place in _PLACES if (found := shutil.which("initdb", path=place))]
 _NUMBERS = count()
+TEMPLATE = "template_of_tests"
 
 
 class Cluster:
@@ -38,21 +42,30 @@ class Cluster:
         log = self._folder / "log"
         self._run("pg_ctl", "-D", data, "-w", "-l", log, "-o", settings, "start")
         self._data = data
+        self._state(f"create database {TEMPLATE}")
+        template = Database(self.url(TEMPLATE))
+        migrate(template)
+        template.close()
 
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@/{database}?host={self._folder}"
 
-    def fresh(self) -> str:
-        """The URL of a database that nobody had."""
+    @contextmanager
+    def database(self, template: str) -> Iterator[str]:
+        """The URL of a database of one's own, as another one is."""
         name = f"test_{next(_NUMBERS)}"
+        self._state(f"create database {name} template {template} strategy file_copy")
+        yield self.url(name)
+        self._state(f"drop database {name} with (force)")
+
+    def _state(self, statement: str) -> None:
         engine = create_engine(
             self.url("postgres").replace("postgresql:", "postgresql+psycopg:"),
             isolation_level="AUTOCOMMIT",
         )
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"create database {name}")
+            connection.exec_driver_sql(statement)
         engine.dispose()
-        return self.url(name)
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", self._data, "-m", "immediate", "stop")
@@ -83,14 +96,26 @@ def cluster() -> Iterator[Cluster | None]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database of the test's own."""
+    yield from _url(request, tmp_path, TEMPLATE)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """As `database_url`, of one that has no tables for certain."""
+    yield from _url(request, tmp_path, "template0")
+
+
+def _url(request: pytest.FixtureRequest, folder: Path, template: str) -> Iterator[str]:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'store.db'}"
+        yield f"sqlite:///{folder / 'store.db'}"
+        return
     cluster: Cluster | None = request.getfixturevalue("cluster")
     if cluster is None:
         pytest.skip("PostgreSQL is not installed here")
-    return cluster.fresh()
+    with cluster.database(template) as url:
+        yield url
 
 
 @pytest.fixture

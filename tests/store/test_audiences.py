@@ -295,7 +295,10 @@ def test_a_reference_outlives_names(shop: OrganizationStore, vip: Audience) -> N
     shop.audiences.create("VIP", "STATIC")
     assert shop.audiences.get(other.id).expression == f'in audience "{vip.id}"'
     assert shop.audiences.update(other.id, {"expression": 'in audience "Gold"'}) == other
-    assert shop.audiences.labels([vip.id, "aud_x", other.id]) == {vip.id: "Gold", other.id: "Press"}
+    labels = shop.audiences.labels([other.id, "aud_\0", vip.id, "\ud800"])
+    assert list(labels.items()) == [(vip.id, "Gold"), (other.id, "Press")]
+    assert shop.audiences.labels([]) == {}
+    assert shop.audiences.labels([vip.id] * 40_000) == {vip.id: "Gold"}
 
 
 def test_an_ambiguous_name_is_refused_with_the_candidates(

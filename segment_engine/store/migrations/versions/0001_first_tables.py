@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("definition_seq", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organizations")),
-        sa.UniqueConstraint("name"),
+        sa.UniqueConstraint("name", name=op.f("uq_organizations_name")),
     )
     op.create_table(
         "api_keys",
@@ -37,7 +37,7 @@ def upgrade() -> None:
             ["organization"], ["organizations.id"], name=op.f("fk_api_keys_organization")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
-        sa.UniqueConstraint("hash"),
+        sa.UniqueConstraint("hash", name=op.f("uq_api_keys_hash")),
     )
     op.create_table(
         "audience_references",
