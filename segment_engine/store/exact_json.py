@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 MOST_DEPTH = 64
@@ -12,7 +12,7 @@ _UNSPEAKABLE = re.compile("[\ud800-\udfff]")
 
 
 def loads(text: str) -> Any:
-    """What JSON text that `dumps` wrote says."""
+    """What JSON text says. Raises ValueError, and RecursionError where it is very deep."""
     return _DECODER.decode(text)
 
 
@@ -39,24 +39,6 @@ def dumps(value: Any, depth: int = MOST_DEPTH) -> str:
     raise ValueError(f"{type(value).__name__} is no value of JSON")
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether it is of texts and small whole numbers, as most is: the library writes that fast."""
-    waiting = [(value, MOST_DEPTH)]
-    while waiting:
-        one, depth = waiting.pop()
-        kind = type(one)
-        if kind is str or one is None or kind is bool or (kind is int and -_SMALL < one < _SMALL):
-            continue
-        if depth == 0 or kind not in (dict, list):
-            return False
-        if kind is dict:
-            if any(type(key) is not str for key in one):
-                return False
-            one = one.values()
-        waiting += [(inner, depth - 1) for inner in one]
-    return True
-
-
 def _key(key: Any) -> str:
     if not isinstance(key, str):
         raise ValueError("the keys of an object are texts")
@@ -78,6 +60,16 @@ def _number(value: int | float | Decimal) -> str:
     return str(exact)
 
 
-_SMALL = 1 << 63
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_DECODER = json.JSONDecoder(parse_float=Decimal)
+def _fraction(digits: str) -> Decimal:
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        raise ValueError("a number has an exponent that nobody can count to") from None
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_DECODER = json.JSONDecoder(parse_float=_fraction, parse_constant=_refuse)
