@@ -26,6 +26,7 @@ _MODULES = {
     "publishing": "segment_engine.batch.publishing",
     "generations": "segment_engine.batch.generations",
     "difference": "segment_engine.batch.difference",
+    "serve": "segment_engine.api.serve",
     "exports": "segment_engine.batch.exports",
     "settings": "segment_engine.store.settings",
     "loading": "segment_engine.store.loading",

@@ -136,6 +136,15 @@ class Bitmap:
             start, left = 0, left - len(page)
         return np.concatenate(found) if found else np.empty(0, np.uint32)
 
+    def after(self, ordinal: int, most: int) -> Ordinals:
+        """The members' ordinals above `ordinal`, ascending, at most so many."""
+        if ordinal < 0:
+            return self.ordinals(0, most)
+        number, within = divmod(ordinal, TILE)
+        passed = sum(tile.count for n, tile in self.tiles.items() if n < number)
+        tile = self.tiles.get(number)
+        return self.ordinals(passed + (tile.roaring.rank(within) if tile else 0), most)
+
     @staticmethod
     def _page(tile: Tile, start: int, most: int) -> Ordinals:
         if start == 0 and most >= tile.count:

@@ -15,6 +15,7 @@ from segment_engine.cli import (
     rules,
     runs,
     schema,
+    serving,
 )
 from segment_engine.cli.output import command, never_fail_to_encode
 
@@ -90,6 +91,7 @@ for _body in (
     generations.diff,
     generations.export,
     runs.operators,
+    serving.serve,
 ):
     app.command()(command(_body))
 

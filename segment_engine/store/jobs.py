@@ -155,7 +155,7 @@ class Jobs:
             return row
         of_host = running.where(jobs.c.host == host)
         for row in connection.execute(of_host).all():
-            if not _lives(row.process):
+            if not lives(row.process):
                 same = and_(jobs.c.id == row.id, jobs.c.token == row.token)
                 return connection.execute(_next(running.where(same))).first()
         return None
@@ -298,7 +298,8 @@ def _next(query: Select[Any]) -> Select[Any]:
     return query.limit(1).with_for_update(skip_locked=True, of=jobs)
 
 
-def _lives(process: int) -> bool:
+def lives(process: int) -> bool:
+    """Whether there is a process of that number on this host."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -10,7 +10,7 @@ Without a secret one is made once, in a file of the folder that its owner alone 
 import os
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,6 +21,8 @@ from segment_engine.errors import StoreError
 from segment_engine.store.store import Store
 
 LEAST_SECRET = 32
+Told = TypeVar("Told", bound="Settings")
+
 CACHE, SECRET = "segment-engine.cache", "secret"
 
 
@@ -68,8 +70,13 @@ class Settings(BaseSettings):
 
 def settings(**given: Any) -> Settings:
     """The settings of this process. Raises StoreError with what is wrong in the environment."""
+    return told(Settings, **given)
+
+
+def told(kind: type[Told], **given: Any) -> Told:
+    """Settings of that kind; what is None is as the environment says. Raises StoreError."""
     try:
-        return Settings(**{name: one for name, one in given.items() if one is not None})
+        return kind(**{name: one for name, one in given.items() if one is not None})
     except ValidationError as fault:
         wrong = ", ".join(
             f"SEGMENT_ENGINE_{str(one['loc'][0]).upper()}: {one['msg']}" for one in fault.errors()

@@ -1,0 +1,48 @@
+"""Who is calling: `Authorization: Bearer <key>`, before anything else of a request is read."""
+
+import hashlib
+import re
+from collections.abc import Callable
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from segment_engine.api.problems import Fault
+
+GUARDED = "/api/"
+"""Every path below it wants a key, those that there are not too."""
+
+_BEARER = re.compile(r"bearer +([\x21-\x7e]{1,200})", re.I)
+
+
+class Authenticated:
+    """Puts the organization of the key in `scope["state"]`, or answers 401."""
+
+    def __init__(self, app: ASGIApp, organization_of: Callable[[str], str | None]) -> None:
+        self._app, self._organization_of = app, organization_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(GUARDED):
+            return await self._app(scope, receive, send)
+        secret = _secret(Headers(scope=scope).getlist("authorization"))
+        organization = await run_in_threadpool(self._organization_of, secret) if secret else None
+        if organization is None:
+            return await _unknown(bool(secret)).response()(scope, receive, send)
+        state = scope.setdefault("state", {})
+        state["organization"] = organization
+        state["key"] = hashlib.sha256(secret.encode()).digest()
+        await self._app(scope, receive, send)
+
+
+def _secret(given: list[str]) -> str:
+    found = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
+    return found[1] if found else ""
+
+
+def _unknown(tried: bool) -> Fault:
+    challenge = 'Bearer error="invalid_token"' if tried else "Bearer"
+    detail = "the key is unknown or revoked" if tried else "send Authorization: Bearer <key>"
+    return Fault(
+        401, "Unauthorized", "unauthorized", detail=detail, headers={"WWW-Authenticate": challenge}
+    )
