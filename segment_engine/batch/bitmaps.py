@@ -59,6 +59,11 @@ class Tile:
         assert self._roaring is not None
         return _portable(self._roaring)
 
+    def read(self) -> BitMap:
+        """As `roaring`, which does not stay in memory."""
+        held = self._roaring
+        return BitMap.deserialize(bytes(self.blob)) if held is None else held
+
     def ordinals(self) -> Ordinals:
         """The members' numbers in the tile, ascending."""
         if self._words is not None:
@@ -103,8 +108,7 @@ class PatchedTile(Tile):
     @property
     def blob(self) -> Any:
         """See Tile; the one before does not keep what is read of it."""
-        held = self._before.blob if self._before is not None else _EMPTY
-        before = BitMap.deserialize(bytes(held))
+        before = self._before.read() if self._before is not None else BitMap()
         return _portable(before ^ self.turned)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,11 @@ def run_before(ordinals: int, audiences: Mapping[str, Bitmap], basis: str | None
 
     A basis that cannot be read tells nothing, and all consumers will be asked.
     """
-    return Memberships(_ids(ordinals), audiences, {}, basis=_basis(basis))
+    known = _basis(basis)
+    if known is not None:
+        held = {key: one for key, one in known.audiences.items() if key in audiences}
+        known = replace(known, audiences=held)
+    return Memberships(_ids(ordinals), audiences, {}, basis=known)
 
 
 def basis_text(run: Memberships) -> str | None:

@@ -47,6 +47,10 @@ class KeptTile(Tile):
         """See Tile; the cache alone keeps it."""
         return CACHE.tiles([self.hash], self._read)[self.hash]
 
+    def read(self) -> BitMap:
+        """See Tile."""
+        return self.roaring
+
     @property
     def blob(self) -> Any:
         """See Tile."""
@@ -70,9 +74,14 @@ class Cache:
         for one in lacking:
             if one not in given:
                 raise StoreError(f"the database lacks the bitmap {one}")
-            found[one] = BitMap.deserialize(given[one])
-            self._put(one, found[one], len(given[one]))
+            found[one] = self.put(one, given[one])
         return found
+
+    def put(self, hash: str, written: bytes) -> BitMap:
+        """Keeps a tile by its bytes; gives it."""
+        tile = BitMap.deserialize(written)
+        self._put(hash, tile, len(written))
+        return tile
 
     def _get(self, hash: str) -> BitMap | None:
         with self._lock:

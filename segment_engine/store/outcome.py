@@ -80,9 +80,9 @@ class Outcome:
         return row_of(number, Tile.of(members - gone))
 
     def _members(self, row: TileRow) -> BitMap:
-        if row.bytes is not None:
-            return BitMap.deserialize(row.bytes)
-        return CACHE.tiles([row.hash], self._read)[row.hash]
+        written = row.bytes
+        read = self._read if written is None else lambda _: {row.hash: written}
+        return CACHE.tiles([row.hash], read)[row.hash]
 
     def _moves(self, rows: Sequence[TileRow], known: Mapping[int, TileRow]) -> tuple[int, int]:
         """How many entered and left; tiles that are the same are not read."""

@@ -14,6 +14,7 @@ from segment_engine.batch.bitmaps import Bitmap, Tile
 from segment_engine.batch.by_ordinal import basis_text, run_before
 from segment_engine.batch.memberships import Memberships
 from segment_engine.diagnostics.diagnostic import Diagnostic
+from segment_engine.expression.logic import Condition
 from segment_engine.expression.nodes import Call, Expr
 from segment_engine.expression.resolve import AND
 from segment_engine.expression.spelling import spell
@@ -28,6 +29,8 @@ from segment_engine.store.source import Erased, Reading
 
 FIRST = 20
 """Members that a preview shows, unless told."""
+MOST_USUAL = 200
+"""Conditions of audiences whose values are kept for previews."""
 _WHOLE = "rule"
 
 
@@ -75,7 +78,8 @@ class Previews:
         parts: dict[str, Any] = {
             f"{n}": reading.engine.rule(one) for n, one in enumerate(clauses) if len(clauses) > 1
         }
-        run = self._run(reading, {**reading.behind(rule), **parts, _WHOLE: rule})
+        rules = {**_usual(reading), **reading.behind(rule), **parts, _WHOLE: rule}
+        run = self._run(reading, rules)
         erased = reading.erased()
         members = _without(run.bitmap(_WHOLE), erased)
         counts = [len(_without(run.bitmap(key), erased)) for key in parts] or [len(members)]
@@ -119,6 +123,25 @@ class Previews:
         return self._snapshot.with_suffix(".json")
 
 
+def _usual(reading: Reading) -> dict[str, Any]:
+    """Conditions that are asked beside the rule, so that what they read stays in the snapshot.
+
+    Another preview would have to read it of all consumers again.
+    """
+    specs = reading.engine.schema.specs.values()
+    plain = [one.name for one in specs if one.derived is None and one.column != "metadata"]
+    conditions = dict.fromkeys(
+        part
+        for rule in reading.rules.values()
+        if isinstance(rule, Rule)
+        for part in rule.logic
+        if isinstance(part, Condition)
+    )
+    texts = [spell(one.expression) for one in [*conditions][:MOST_USUAL]]
+    checked = [reading.checked(text) for text in (*(f"{name} exists" for name in plain), *texts)]
+    return {f"usual {n}": one for n, one in enumerate(checked)}
+
+
 def _clauses(expr: Expr) -> Iterator[Expr]:
     """The conditions that the rule joins by `and`."""
     if isinstance(expr, Call) and expr.op is AND:
@@ -128,4 +151,5 @@ def _clauses(expr: Expr) -> Iterator[Expr]:
 
 
 def _without(members: Bitmap, erased: Erased) -> Bitmap:
-    return members - Bitmap({n: Tile.of(places) for n, places in erased.items()})
+    gone = Bitmap({n: Tile.of(places) for n, places in erased.items()})
+    return members - gone if gone.tiles else members

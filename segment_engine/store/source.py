@@ -82,15 +82,21 @@ class Reading:
         )
         return f"{self.organization.id}:{change}:{self._connection.execute(query).scalar()}"
 
+    @cached_property
+    def _erased(self) -> list[tuple[int, int]]:
+        """The ordinals of those who were erased, each with the change that did it."""
+        c = consumers.c
+        query = select(c.ordinal, c.change_seq).where(
+            c.organization == self.organization.id, c.erased_at.is_not(None)
+        )
+        return [(row[0], row[1]) for row in self._connection.execute(query)]
+
     def erased(self, since: int = -1) -> Erased:
         """Those who were erased after the change `since`."""
-        c = consumers.c
-        query = select(c.ordinal).where(
-            c.organization == self.organization.id, c.erased_at.is_not(None), c.change_seq > since
-        )
         by_tile: dict[int, list[int]] = {}
-        for ordinal in self._connection.execute(query).scalars():
-            by_tile.setdefault(ordinal // TILE, []).append(ordinal % TILE)
+        for ordinal, change in self._erased:
+            if change > since:
+                by_tile.setdefault(ordinal // TILE, []).append(ordinal % TILE)
         return {tile: BitMap(places) for tile, places in by_tile.items()}
 
     # ---- definitions
@@ -108,12 +114,13 @@ class Reading:
     def rules(self) -> dict[str, Rule | str]:
         """Of each dynamic audience its rule, and its text where that is wrong by now."""
         return {
-            key: self._checked(one.expression)
+            key: self.checked(one.expression)
             for key, one in self.audiences.items()
             if one.type == "DYNAMIC" and one.expression is not None
         }
 
-    def _checked(self, text: str) -> Rule | str:
+    def checked(self, text: str) -> Rule | str:
+        """A rule, checked once in the process; its text where it is wrong."""
         try:
             return _rule(self.engine, text)
         except SegmentError:
