@@ -1,4 +1,4 @@
-"""`segment-engine serve`: the service on a socket, until it is told to end."""
+"""`segment-engine serve`: the service on a socket and its worker, until it is told to end."""
 
 import os
 import signal
@@ -15,6 +15,7 @@ from segment_engine.api import logs
 from segment_engine.api.settings import ServiceSettings
 from segment_engine.errors import StoreError
 from segment_engine.store.settings import told
+from segment_engine.store.worker import Supervisor
 
 GRACE_S = 10
 """How long requests that run may go on when the service is to end."""
@@ -33,7 +34,7 @@ def serve(host: str, port: int, workers: int, store: str | None = None) -> None:
         os.environ["SEGMENT_ENGINE_STORE"] = store  # for the processes that serve
     told(ServiceSettings).opened().close()
     logs.configure()
-    with _bound(host, port) as listening, _told_to_end():
+    with _bound(host, port) as listening, _told_to_end(), Supervisor():
         config = _configured(workers)
         sys.stdout.write(f"listening on http://{_shown(listening)}\n")
         sys.stdout.flush()

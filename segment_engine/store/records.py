@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Generic, Literal, TypeVar
 
 from segment_engine import Engine, Schema
+from segment_engine.store.exact_json import dumps, loads
 
 Json = Any
 """What JSON says in Python; numbers are int and Decimal."""
@@ -36,8 +37,14 @@ class Organization:
     @cached_property
     def engine(self) -> Engine:
         """What checks and runs its rules."""
-        fields = (self.schema or Schema.default().to_dict())["fields"]
-        return Engine(Schema(fields, currency=self.currency), self.timezone)
+        schema = dumps(self.schema) if self.schema else None
+        return _engine(schema, self.currency, self.timezone)
+
+
+@lru_cache(256)
+def _engine(schema: str | None, currency: str, timezone: str) -> Engine:
+    fields = (loads(schema) if schema else Schema.default().to_dict())["fields"]
+    return Engine(Schema(fields, currency=currency), timezone)
 
 
 @dataclass(frozen=True, slots=True)

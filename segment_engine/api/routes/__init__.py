@@ -2,6 +2,7 @@
 
 from segment_engine.api.routes.audiences import audiences
 from segment_engine.api.routes.consumers import consumers
+from segment_engine.api.routes.freshness import freshness
 from segment_engine.api.routes.groups import groups
 from segment_engine.api.routes.health import health
 from segment_engine.api.routes.members import members
@@ -9,5 +10,5 @@ from segment_engine.api.routes.preview import previews
 from segment_engine.api.routes.rules import rules
 from segment_engine.api.routes.tiers import tiers
 
-ROUTERS = (health, consumers, previews, groups, tiers, audiences, rules, members)
+ROUTERS = (health, consumers, previews, groups, tiers, audiences, rules, members, freshness)
 """A path that names something stands before the ones that take any id."""
