@@ -175,24 +175,25 @@ def made(client: httpx.Client, shop: Shop) -> None:
     shop.static = client.post(AUDIENCES, json=body).raise_for_status().json()["id"]
 
 
-def one_round(client: httpx.Client, shop: Shop, number: int) -> bool:
+def one_round(client: httpx.Client, shop: Shop, number: int, seconds: float = 0.5) -> bool:
     """The same changes for the same number; whether all were answered."""
     chance = random.Random(number)
     rows = shop.rows(chance, number)
     same = {"Idempotency-Key": f"round-{number}"}
     answer = until_answered(
-        lambda: client.post("/api/v1/consumers", json={"consumers": rows}, headers=same), 0.5
+        lambda: client.post("/api/v1/consumers", json={"consumers": rows}, headers=same), seconds
     )
     if answer is None:
         return False
     shop.acknowledge(rows, answer)
     some = chance.sample(sorted(shop.ids.values()), 5)
     place = f"{AUDIENCES}/{shop.static}/members"
-    if until_answered(lambda: client.post(place, json={"consumerIds": some}), 0.5) is None:
+    if until_answered(lambda: client.post(place, json={"consumerIds": some}), seconds) is None:
         return False
     shop.listed |= {*some}
     return (
-        until_answered(lambda: client.post(f"{AUDIENCES}/{shop.static}/refresh"), 0.5) is not None
+        until_answered(lambda: client.post(f"{AUDIENCES}/{shop.static}/refresh"), seconds)
+        is not None
     )
 
 
@@ -226,7 +227,7 @@ def test_what_was_answered_is_there_after_kills(
         if not worker:
             client.close()
             client = service.start()
-    assert one_round(client, shop, number)
+    assert one_round(client, shop, number, 30)
     await_fresh(client, shop)
     for rule, audience in shop.audiences.items():
         found = members(client, audience)
