@@ -9,13 +9,13 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select, update
-from ulid import ULID
 
 from segment_engine.errors import Invalid, NotFound, Problem
 from segment_engine.store import exact_json
 from segment_engine.store.counting import lock, new_ordinals, next_change
 from segment_engine.store.database import Database, now
 from segment_engine.store.identity import Values, checked
+from segment_engine.store.ids import new_ids
 from segment_engine.store.jobs import want
 from segment_engine.store.matching import KEPT, Matcher, State, is_one_of
 from segment_engine.store.problems import refuse
@@ -87,10 +87,11 @@ class Consumers:
         self, connection: Connection, rows: Mapping[int, Values]
     ) -> tuple[dict[int, State], list[Problem]]:
         matcher = Matcher(connection, self._organization.id, list(rows.values()))
+        fresh = new_ids("cons", now(connection))
         states: dict[int, State] = {}
         problems: list[Problem] = []
         for n, values in rows.items():
-            states[n], found = matcher.put(values, f"consumers.{n}", f"cons_{ULID()}")
+            states[n], found = matcher.put(values, f"consumers.{n}", fresh)
             problems += found
         return states, problems
 

@@ -23,6 +23,11 @@ def dumps(value: Any, depth: int = MOST_DEPTH) -> str:
     """
     if depth < 0:
         raise ValueError(f"lists and objects are nested at most {MOST_DEPTH} deep")
+    if _is_plain(value, depth):
+        text = _ENCODER.encode(value)
+        if not text.isascii() and _UNSPEAKABLE.search(text):
+            raise ValueError("a text holds no lone surrogate")
+        return text
     match value:
         case None | bool():
             return json.dumps(value)
@@ -31,12 +36,27 @@ def dumps(value: Any, depth: int = MOST_DEPTH) -> str:
         case int() | float() | Decimal():
             return _number(value)
         case Mapping():
-            spelt = {_key(key): dumps(one, depth - 1) for key, one in value.items()}
-            members = (f"{key}:{one}" for key, one in sorted(spelt.items()))
-            return "{" + ",".join(members) + "}"
+            spelt = {key: f"{_key(key)}:{dumps(one, depth - 1)}" for key, one in value.items()}
+            return "{" + ",".join(spelt[key] for key in sorted(spelt)) + "}"
         case list() | tuple():
             return "[" + ",".join(dumps(one, depth - 1) for one in value) + "]"
     raise ValueError(f"{type(value).__name__} is no value of JSON")
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether it is of texts and small whole numbers, as most is: the library writes that fast."""
+    waiting = [(value, depth)]
+    for one, left in waiting:
+        kind = type(one)
+        if kind is dict and left > 0 and _TEXTS.issuperset(map(type, one)):
+            waiting += [(inner, left - 1) for inner in one.values() if type(inner) is not str]
+        elif kind is list and left > 0:
+            waiting += [(inner, left - 1) for inner in one if type(inner) is not str]
+        elif kind is int and -_SMALL < one < _SMALL:
+            continue
+        elif kind is not str and kind is not bool and one is not None:
+            return False
+    return True
 
 
 def _key(key: Any) -> str:
@@ -71,5 +91,7 @@ def _refuse(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False)
+_TEXTS = frozenset([str])
+_SMALL = 1 << 63
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 _DECODER = json.JSONDecoder(parse_float=_fraction, parse_constant=_refuse)

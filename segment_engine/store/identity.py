@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
@@ -13,11 +13,15 @@ from segment_engine.errors import Problem
 from segment_engine.store import exact_json
 from segment_engine.store.attributes import is_speakable
 from segment_engine.values.folding import fold
-from segment_engine.values.isotime import instant_of, parse_iso
+from segment_engine.values.isotime import DAY, SECOND, parse_iso, within_range
 
 MOST_TEXT, MOST_METADATA = 1_000, 64 * 1024
 WHOLE_DIGITS, FRACTION_DIGITS = 32, 6
 _INT64 = 1 << 63
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SPELT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
+_NO_NUMBER = "it is a number such as 12 or 19.99"
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 Values = dict[str, Any]
@@ -32,33 +36,32 @@ def checked(row: Mapping[str, Any], region: str | None, place: str) -> tuple[Val
     values: Values = {}
     problems: list[Problem] = []
     for key, given in row.items():
-        column, check = _CHECKS.get(key, ("", _unknown))
+        column, check = _CHECKS.get(key, _UNKNOWN)
         try:
             values[column] = None if given is None and column else check(given)
         except ValueError as fault:
             problems.append(Problem(f"{place}.{key[:60]}", str(fault)))
-    if (phone := values.get("phone")) is not None:
-        found = _phone(phone, region)
+    if (phone := values.get("phone")) and not _E164.fullmatch(phone):
+        values["phone"] = found = _phone(phone, region)
         if found is None:
             where = "" if region else ", with + and its country's code"
             problems.append(Problem(f"{place}.phone", f"it is no telephone number{where}"))
-        values["phone"] = found
     if "email" in values:
-        values["email_folded"] = fold(values["email"]) if values["email"] else None
-    if not problems and not any(values.get(name) for name in ("id", *IDENTIFIERS)):
+        email = values["email"]
+        values["email_folded"] = None if email is None else fold(email)
+    if not problems and not any(map(values.get, _NAMED)):
         problems.append(Problem(place, "a consumer has an id, externalId, email or phone"))
     return values, problems
 
 
 IDENTIFIERS = {"external_id": "externalId", "email_folded": "email", "phone": "phone"}
 """What a consumer is known by beside its id, in the order in which it is looked for."""
+_NAMED = (*IDENTIFIERS, "id")
 
 
 @lru_cache(1 << 14)
 def _phone(text: str, region: str | None) -> str | None:
-    """In the form of E.164, which is kept as it is; None for what is no number."""
-    if _E164.fullmatch(text):
-        return text
+    """In the form of E.164; None for what is no number."""
     try:
         found = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
@@ -69,6 +72,8 @@ def _phone(text: str, region: str | None) -> str | None:
 
 
 def _text(given: Any) -> str:
+    if type(given) is str and len(given) <= MOST_TEXT and given.isascii() and "\0" not in given:
+        return given
     if not isinstance(given, str):
         raise ValueError("it is a text")
     if len(given) > MOST_TEXT:
@@ -88,12 +93,14 @@ def _identifier(given: Any) -> str:
 def _email(given: Any) -> str:
     found = _identifier(given)
     name, _, domain = found.rpartition("@")
-    if not name or not domain or any(map(str.isspace, found)):
+    if not name or not domain or len(found.split()) > 1:
         raise ValueError("it is no email address")
     return found
 
 
 def _whole(given: Any) -> int:
+    if type(given) is int and -_INT64 <= given < _INT64:
+        return given
     number = _number(given)
     if number != number.to_integral_value() or not -_INT64 <= number < _INT64:
         raise ValueError("it is a whole number of 64 bits")
@@ -103,7 +110,7 @@ def _whole(given: Any) -> int:
 def _money(given: Any) -> str:
     """A decimal without an exponent, as the text that its column keeps."""
     number = _number(given)
-    digits, exponent = number.as_tuple().digits, number.as_tuple().exponent
+    _, digits, exponent = number.as_tuple()
     assert isinstance(exponent, int)
     if number and (len(digits) + exponent > WHOLE_DIGITS or -exponent > FRACTION_DIGITS):
         number = _trimmed(number)
@@ -122,25 +129,32 @@ def _trimmed(number: Decimal) -> Decimal:
 
 def _number(given: Any) -> Decimal:
     if isinstance(given, bool) or not isinstance(given, int | float | Decimal | str):
-        raise ValueError("it is a number")
+        raise ValueError(_NO_NUMBER)
+    if isinstance(given, str) and not _SPELT.fullmatch(given.strip()):
+        raise ValueError(_NO_NUMBER)
     try:
         number = Decimal(given if isinstance(given, int | Decimal) else str(given).strip())
     except InvalidOperation:
-        raise ValueError("it is a number") from None
+        raise ValueError(_NO_NUMBER) from None
     if not number.is_finite() or abs(number.adjusted()) > 1_000:
-        raise ValueError("it is a number")
+        raise ValueError(_NO_NUMBER)
     return number
 
 
 def _instant(given: Any) -> int:
     found: date | int | None
     if isinstance(given, datetime):
-        found = instant_of(given) if given.tzinfo else None
+        found = _microseconds(given) if given.tzinfo else None
     else:
         found = parse_iso(given) if isinstance(given, str) else None
     if not isinstance(found, int):
         raise ValueError("it is an instant such as 2026-01-31T10:00:00Z")
     return found
+
+
+def _microseconds(given: datetime) -> int | None:
+    since = given - _EPOCH
+    return within_range(since.days * DAY + since.seconds * SECOND + since.microseconds)
 
 
 def _metadata(given: Any) -> dict[str, Any]:
@@ -154,7 +168,7 @@ def written(metadata: Mapping[str, Any]) -> str:
     text = exact_json.dumps(metadata)
     if len(text) > MOST_METADATA // 4 and len(text.encode()) > MOST_METADATA:
         raise ValueError(f"metadata has at most {MOST_METADATA // 1024} KB as JSON")
-    if "\\u0000" in text:
+    if "\\u0000" in text and _NUL.search(text):
         raise ValueError("a text holds no NUL")
     return text
 
@@ -175,5 +189,6 @@ _CHECKS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "createdAt": ("created_at", _instant),
     "metadata": ("metadata", _metadata),
 }
+_UNKNOWN = ("", _unknown)
 KEYS = tuple(_CHECKS)
 """What a row may give, as the API names it."""

@@ -4,9 +4,7 @@ A row means who has the first of its identifiers that somebody has. Who has a we
 another one of a stronger kind is somebody else, with whom the row shares nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import takewhile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ARRAY, Connection, Text, any_, bindparam, func, select
@@ -23,19 +21,19 @@ KEPT = (
 """The columns that rows give."""
 
 
-@dataclass(slots=True)
 class State:
     """A consumer while rows are put to it; `ordinal` is -1 for a new one."""
 
-    ordinal: int
-    id: str
-    values: dict[str, Any]
-    before: dict[str, Any] = field(default_factory=dict)
+    __slots__ = ("before", "id", "ordinal", "values")
+
+    def __init__(self, ordinal: int, id: str, values: dict[str, Any]) -> None:
+        self.ordinal, self.id = ordinal, id
+        self.values = self.before = values
 
     @property
     def changed(self) -> bool:
         """Whether it is another one than in the database."""
-        return self.values != self.before
+        return self.values is not self.before and self.values != self.before
 
 
 class Matcher:
@@ -43,68 +41,90 @@ class Matcher:
 
     def __init__(self, connection: Connection, organization: str, rows: Sequence[Values]) -> None:
         """Looks up whom the rows can mean; the organization is to be held before."""
-        self._by: dict[str, dict[str, State]] = {name: {} for name in ("id", *IDENTIFIERS)}
-        known: dict[int, State] = {}
-        for name, states in self._by.items():
-            wanted = sorted({row[name] for row in rows if row.get(name)})
-            for found in _with(connection, organization, name, wanted) if wanted else ():
-                state = known.setdefault(found.ordinal, _state(found))
-                states.setdefault(getattr(found, name), state)
+        self._by: dict[str, dict[str, State]] = {name: {} for name in _STRONGER}
+        found = {
+            name: _with(connection, organization, name, wanted)
+            for name in _STRONGER
+            if (wanted := {row[name] for row in rows if row.get(name)})
+        }
+        ordinals = sorted({ordinal for pairs in found.values() for ordinal, _ in pairs})
+        known = _read(connection, organization, ordinals) if ordinals else {}
+        for name, pairs in found.items():
+            for ordinal, value in pairs:
+                self._by[name].setdefault(value, known[ordinal])
         for state in known.values():
-            self._index(state)
+            self._index(state, IDENTIFIERS)
 
-    def put(self, values: Values, place: str, new_id: str) -> tuple[State, list[Problem]]:
+    def put(self, values: Values, place: str, fresh: Iterator[str]) -> tuple[State, list[Problem]]:
         """The consumer whom the row means, with what it gives; conflicts are left out and told.
 
-        Where nobody is meant, the consumer is a new one of that id.
+        Where nobody is meant, the consumer is a new one, of the next fresh id.
         """
-        if values.get("id") is not None and values["id"] not in self._by["id"]:
-            return State(-1, "", {}), [Problem(f"{place}.id", "there is no such consumer")]
         found = [
             (name, state)
-            for name in ("id", *IDENTIFIERS)
-            if values.get(name) and (state := self._by[name].get(values[name])) is not None
+            for name, states in self._by.items()
+            if (value := values.get(name)) and (state := states.get(value)) is not None
         ]
+        if values.get("id") is not None and (not found or found[0][0] != "id"):
+            return State(-1, "", {}), [Problem(f"{place}.id", "there is no such consumer")]
         meant = (state for name, state in found if not _contradicts(values, state, name))
-        state = next(meant, None) or State(-1, new_id, dict.fromkeys(KEPT))
+        state = next(meant, None) or State(-1, next(fresh), _NOBODY)
         others = [name for name, other in found if other is not state]
         problems = [
             Problem(f"{place}.{IDENTIFIERS[name]}", "it is another consumer's", "identity-conflict")
             for name in others
         ]
-        problems += self._apply(state, values, others, place)
-        self._index(state)
+        try:
+            self._apply(state, _without(values, others) if others else values)
+        except ValueError as fault:
+            problems.append(Problem(f"{place}.metadata", str(fault)))
         return state, problems
 
-    def _apply(
-        self, state: State, values: Values, others: Iterable[str], place: str
-    ) -> list[Problem]:
-        left = {"id", "metadata", *others} | ({"email"} if "email_folded" in others else set())
-        for name in IDENTIFIERS.keys() & values.keys() - left:
-            if self._by[name].get(state.values[name]) is state:
-                del self._by[name][state.values[name]]
-        state.values |= {name: one for name, one in values.items() if name not in left}
+    def _apply(self, state: State, values: Values) -> None:
+        """Raises ValueError where the metadata would be too long; the rest is applied then."""
+        held = state.values
+        changes = {
+            name: one
+            for name, one in values.items()
+            if name != "metadata" and name != "id" and held[name] != one
+        }
+        for name in IDENTIFIERS.keys() & changes:
+            if self._by[name].get(held[name]) is state:
+                del self._by[name][held[name]]
+        if changes:
+            state.values = {**held, **changes}
+        if state.ordinal < 0 or changes:
+            self._index(state, changes)
         if "metadata" in values:
-            try:
-                state.values["metadata"] = _merged(state.values["metadata"], values["metadata"])
-            except ValueError as fault:
-                return [Problem(f"{place}.metadata", str(fault))]
-        return []
+            merged = _merged(held["metadata"], values["metadata"])
+            if merged != held["metadata"]:
+                state.values = {**state.values, "metadata": merged}
 
-    def _index(self, state: State) -> None:
+    def _index(self, state: State, names: Iterable[str]) -> None:
         self._by["id"].setdefault(state.id, state)
-        for name in IDENTIFIERS:
-            if state.values[name] is not None:
+        for name in names:
+            if name in IDENTIFIERS and state.values[name] is not None:
                 self._by[name].setdefault(state.values[name], state)
+
+
+_STRONGER = {
+    name: (*IDENTIFIERS,)[: max(0, place - 1)] for place, name in enumerate(("id", *IDENTIFIERS))
+}
+"""The identifiers, and those that count more than each; an id is always right."""
+_NOBODY: dict[str, Any] = dict.fromkeys(KEPT)
 
 
 def _contradicts(values: Values, state: State, name: str) -> bool:
     """Whether the row has another identifier than the consumer that counts more than this one."""
-    stronger = takewhile(lambda one: one != name, IDENTIFIERS) if name != "id" else ()
     return any(
         values.get(one) and state.values[one] and values[one] != state.values[one]
-        for one in stronger
+        for one in _STRONGER[name]
     )
+
+
+def _without(values: Values, names: Sequence[str]) -> Values:
+    left = {*names, "email"} if "email_folded" in names else {*names}
+    return {name: one for name, one in values.items() if name not in left}
 
 
 def _merged(text: str | None, patch: Mapping[str, Any] | None) -> str | None:
@@ -118,21 +138,28 @@ def _merged(text: str | None, patch: Mapping[str, Any] | None) -> str | None:
     return written({key: value for key, value in whole.items() if value is not None})
 
 
-def _state(row: Any) -> State:
-    values = {name: getattr(row, name) for name in KEPT}
-    return State(row.ordinal, row.id, values, dict(values))
-
-
-def _with(connection: Connection, organization: str, name: str, wanted: list[str]) -> list[Any]:
-    """The consumers with one of many values, in the order of their ordinals."""
-    column = consumers.c[name]
-    query = (
-        select(consumers.c.ordinal, consumers.c.id, *(consumers.c[one] for one in KEPT))
-        .where(consumers.c.organization == organization, consumers.c.erased_at.is_(None))
-        .where(is_one_of(connection, column, wanted))
+def _with(
+    connection: Connection, organization: str, name: str, wanted: Collection[str]
+) -> list[tuple[int, str]]:
+    """The ordinals of those with one of many values, with the value, ascending."""
+    query = select(consumers.c.ordinal, consumers.c[name]).where(
+        consumers.c.organization == organization,
+        consumers.c.erased_at.is_(None),
+        is_one_of(connection, consumers.c[name], sorted(wanted)),
     )
-    rows: list[Any] = list(connection.execute(query))
-    return sorted(rows, key=lambda row: row.ordinal)
+    return sorted(map(tuple, connection.execute(query).all()))
+
+
+def _read(connection: Connection, organization: str, ordinals: Sequence[int]) -> dict[int, State]:
+    columns = [consumers.c[name] for name in ("ordinal", "id", *KEPT)]
+    query = select(*columns).where(
+        consumers.c.organization == organization,
+        is_one_of(connection, consumers.c.ordinal, ordinals),
+    )
+    return {
+        ordinal: State(ordinal, id, dict(zip(KEPT, values, strict=True)))
+        for ordinal, id, *values in connection.execute(query.order_by(consumers.c.ordinal)).all()
+    }
 
 
 def is_one_of(connection: Connection, column: Any, wanted: Sequence[Any]) -> Any:

@@ -59,7 +59,7 @@ class Settings(BaseSettings):
                 raise StoreError(f"SEGMENT_ENGINE_SECRET has {LEAST_SECRET} characters or more")
             return found
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=self.folder is not None, exist_ok=True)
             return _kept(folder / SECRET)
         except OSError as fault:
             raise StoreError(

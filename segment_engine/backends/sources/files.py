@@ -58,7 +58,7 @@ class TextFile(Protocol):
 
 def open_files(given: Sequence[str], types: Types, wanted: Wanted) -> Source:
     """The consumers in the files of paths and globs, all of one format; or `file.duckdb::table`."""
-    if len(given) == 1 and "::" in given[0] and not os.path.exists(given[0]):
+    if len(given) == 1 and _names_table(given[0]):
         path, _, table = given[0].rpartition("::")
         return DatabaseSource(path, table, types, wanted)
     paths = [path for each in given for path in _expanded(each)]
@@ -73,6 +73,16 @@ def open_files(given: Sequence[str], types: Types, wanted: Wanted) -> Source:
         return TextSource(describe, [NdjsonFile(path) for path in paths], types, wanted)
     delimiter = "\t" if ending is _TSV else ","
     return TextSource(describe, [CsvFile(path, delimiter) for path in paths], types, wanted)
+
+
+def ndjson_paths(given: str) -> list[str]:
+    """The NDJSON files of a path or glob; none where it is of another format."""
+    paths = [] if _names_table(given) else _expanded(given)
+    return paths if {_format(path) for path in paths} == {_NDJSON} else []
+
+
+def _names_table(given: str) -> bool:
+    return "::" in given and not os.path.exists(given)
 
 
 class TextSource(ArrowSource):

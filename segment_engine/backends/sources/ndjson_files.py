@@ -1,7 +1,7 @@
 """NDJSON files as text cells: one JSON object a line, parsed once inside DuckDB."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import cached_property
 from itertools import islice
@@ -57,10 +57,13 @@ class NdjsonFile:
         filled = (at for at, line in enumerate(decoded_lines(self.path), 1) if line.strip())
         return next(islice(filled, row, None))
 
+    def lines(self) -> Iterator[str]:
+        """The lines, without the blank ones."""
+        return filter(None, map(str.strip, decoded_lines(self.path)))
+
     @cached_property
     def _lines(self) -> Any:
-        lines = (line.strip() for line in decoded_lines(self.path))
-        return pa.array([line for line in lines if line], pa.large_string())
+        return pa.array(list(self.lines()), pa.large_string())
 
     def _query(self, query: str) -> Any:
         numbers = pa.array(range(len(self._lines)), pa.int64())
