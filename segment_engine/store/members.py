@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from segment_engine.batch.bitmaps import Bitmap, bitmap_of
-from segment_engine.errors import Conflict, Problem
+from segment_engine.errors import Conflict, Invalid, Problem
 from segment_engine.store import bitmaps, counting, jobs
 from segment_engine.store.attributes import DYNAMIC, STATIC
 from segment_engine.store.consumers import Consumers
@@ -42,7 +42,7 @@ class Members:
     def add(self, audience_id: str, consumer_ids: Sequence[str]) -> int:
         """Puts consumers into a STATIC audience; how many of them were not in it.
 
-        Raises NotFound, Conflict for an audience of another type, and Invalid with each place in
+        Raises NotFound, and Invalid for an audience of another type or with each place in
         `consumer_ids` that names no consumer: then nothing is changed.
         """
         return self._change(audience_id, consumer_ids, lambda held, given: held | given)
@@ -57,12 +57,13 @@ class Members:
         consumer_ids: Sequence[str],
         joined: Callable[[Bitmap, Bitmap], Bitmap],
     ) -> int:
+        own = self._organization.id
+        with self._database.reading() as connection:
+            _check_static(connection, own, audience_id)
         given = self._ordinals(consumer_ids)
         with self._database.writing() as connection:
-            own = self._organization.id
             counting.lock(connection, own)
-            if get(connection, own, audience_id).type != STATIC:
-                raise Conflict("Audience is not a static list")
+            _check_static(connection, own, audience_id)
             before = members_of(connection, own, audience_id)
             after = joined(before, given)
             if changed := abs(len(after) - len(before)):
@@ -79,6 +80,11 @@ class Members:
             if not is_id(id) or id not in known
         )
         return bitmap_of([known[id] for id in consumer_ids])
+
+
+def _check_static(connection: Connection, organization: str, audience_id: str) -> None:
+    if get(connection, organization, audience_id).type != STATIC:
+        raise Invalid("Audience is not a static list")
 
 
 def members_of(connection: Connection, organization: str, audience_id: str) -> Bitmap:

@@ -87,7 +87,8 @@ class Replies:
         row = (begun.organization, begun.key, request, begun.created_at, json.dumps(_PROCESS))
         names = ("organization", "key", "request", "created_at", "headers")
         made = insert(idempotency).values(dict(zip(names, row, strict=True)))
-        return connection.execute(made.on_conflict_do_nothing()).rowcount == 1
+        once = made.on_conflict_do_nothing().returning(idempotency.c.key)
+        return connection.execute(once).first() is not None
 
     def forget_old(self) -> None:
         """Deletes what nobody can ask for any more."""

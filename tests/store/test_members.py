@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from segment_engine.errors import Conflict, NotFound
+from segment_engine.errors import Invalid, NotFound
 from segment_engine.store.records import Audience
 from segment_engine.store.store import OrganizationStore, Store
 from segment_engine.store.tables import static_members
@@ -90,7 +90,7 @@ def test_others_take_no_members(
     for kind in ("DYNAMIC", "SYNCED_LIST"):
         audience = shop.audiences.create(kind, kind)
         for change in (shop.members.add, shop.members.remove):
-            with pytest.raises(Conflict, match="Audience is not a static list"):
+            with pytest.raises(Invalid, match="Audience is not a static list"):
                 change(audience.id, people)
     assert len(shop.members.bitmap(audience.id)) == 0
     other = store.of(store.organizations.create("other").id)
