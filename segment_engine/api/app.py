@@ -21,6 +21,7 @@ from segment_engine.api.openapi import described
 from segment_engine.api.routes import ROUTERS
 from segment_engine.api.settings import ServiceSettings
 from segment_engine.errors import StoreError
+from segment_engine.store.logs import configure
 from segment_engine.store.replies import Replies
 from segment_engine.store.settings import told
 
@@ -80,5 +81,5 @@ def _methods(request: Request) -> set[str]:
 
 def from_environment() -> FastAPI:
     """The service as a process of its own makes it, with its logs."""
-    logs.configure()
+    configure()
     return create_app(told(ServiceSettings))

@@ -4,11 +4,9 @@ Searches, bodies and names are personal data: no path, query, header or message 
 and of an error only its type and the places in the code.
 """
 
-import logging
-import sys
 import time
 import traceback
-from typing import Any, TextIO
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -22,27 +20,6 @@ UNMATCHED = "unmatched"
 METHODS = frozenset(("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"))
 
 log = structlog.get_logger("segment_engine.api")
-
-
-def configure(stream: TextIO = sys.stderr) -> None:
-    """Writes all logs of the process to the stream, ours and those of libraries, as JSON."""
-    shared: list[Any] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    written = structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[*shared, written], logger_factory=structlog.WriteLoggerFactory(stream)
-    )
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(processors=[*shared, _only_event, written])
-    )
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-
-
-def _only_event(_: Any, __: str, event: Any) -> Any:
-    return {key: value for key, value in event.items() if not key.startswith("_")}
 
 
 class Observed:

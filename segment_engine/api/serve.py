@@ -11,9 +11,9 @@ from types import FrameType
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from segment_engine.api import logs
 from segment_engine.api.settings import ServiceSettings
 from segment_engine.errors import StoreError
+from segment_engine.store.logs import configure
 from segment_engine.store.settings import told
 from segment_engine.store.worker import Supervisor
 
@@ -33,7 +33,7 @@ def serve(host: str, port: int, workers: int, store: str | None = None) -> None:
     if store is not None:
         os.environ["SEGMENT_ENGINE_STORE"] = store  # for the processes that serve
     told(ServiceSettings).opened().close()
-    logs.configure()
+    configure()
     with _bound(host, port) as listening, _told_to_end(), Supervisor():
         config = _configured(workers)
         sys.stdout.write(f"listening on http://{_shown(listening)}\n")

@@ -48,7 +48,7 @@ def audience(
         group_name=found.group_name,
         group_type=found.group_type,
         primary_sync_source_id=found.sync_source_id,
-        last_refreshed_at=instant(latest.created_at) if latest and refreshed else None,
+        last_refreshed_at=instant(latest.as_of) if latest and refreshed else None,
         refresh_interval_seconds=found.refresh_interval,
         archived=found.archived,
         created_at=instant(found.created_at),

@@ -11,9 +11,8 @@ from segment_engine.store.store import OrganizationStore
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def refresh(store: OrganizationStore, audience_id: str) -> None:
-    """Wants a run of the organization at once. Raises NotFound where there is no such audience."""
-    store.audiences.get(audience_id)
+def refresh(store: OrganizationStore) -> None:
+    """Wants a run of the organization at once."""
     with store.store.database.writing() as connection:
         jobs.want(connection, store.organization.id, after_s=0)
 

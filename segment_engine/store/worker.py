@@ -17,6 +17,7 @@ from types import FrameType
 
 from segment_engine.errors import SegmentError
 from segment_engine.store.jobs import Job, Lost
+from segment_engine.store.logs import configure
 from segment_engine.store.replies import Replies
 from segment_engine.store.schedule import ask_for_due
 from segment_engine.store.settings import Settings, settings
@@ -164,7 +165,7 @@ class Supervisor:
 
 def main() -> None:
     """The process of a worker."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    configure(level=logging.INFO)
     told = settings()
     store = told.opened()
     worker = Worker(store, told)

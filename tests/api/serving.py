@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from segment_engine.store.fresh import refresh
 from segment_engine.store.store import OrganizationStore, Store
 from tests.store.fixtures import TEMPLATE, Cluster
 
@@ -80,9 +81,17 @@ class Shop:
     def store(self) -> OrganizationStore:
         return self.served.store.of(self.id)
 
-    def publish(self) -> None:
-        """A run over the organization, as the worker makes one."""
-        self.store.runs.run()
+    def publish(self) -> int:
+        """Until the worker has published all that was changed; the number of the generation."""
+        refresh(self.store)
+        end = time.monotonic() + 60
+        while True:
+            own, latest = self.store.organization, self.store.generations.latest()
+            told = latest and (latest.change_seq, latest.definition_seq)
+            if latest and told == (own.change_seq, own.definition_seq):
+                return latest.number
+            assert time.monotonic() < end, self.served.log.read_text()
+            time.sleep(0.05)
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self.client.request(method, path, **options)

@@ -15,8 +15,9 @@ NOT_FOUND = [
     *((method, A, "Audience not found") for method in ("GET", "DELETE")),
     *(
         ("GET", f"{A}/{part}", "Audience not found")
-        for part in ("members", "count", "changes", "rules")
+        for part in ("members", "count", "changes", "rules", "status")
     ),
+    ("POST", f"{A}/refresh", "Audience not found"),
     *((method, C, "Consumer not found") for method in ("GET", "DELETE")),
     ("GET", f"{C}/audiences", "Consumer not found"),
     *((method, G, "Group not found") for method in ("GET", "DELETE")),

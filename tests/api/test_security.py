@@ -8,8 +8,8 @@ import pytest
 
 from tests.api.serving import AUDIENCES, CONSUMERS, Served, Shop, answered
 
-HOSTILE = ("'; drop table consumers; --", '"', "%", "_%", "../../etc/passwd", "a\r\nSet-Cookie: x=1",
-           "\\", "${jndi:ldap://x}", "{{7*7}}", "🎈", "\u202e", "$1", ":x", "?")  # fmt: skip
+HOSTILE = ("'; drop table consumers; --", '"', "%", "_%", "../../etc/passwd",
+           "a\r\nSet-Cookie: x=1", "\\", "${jndi:ldap://x}", "{{7*7}}", "🎈", "\u202e", "$1", ":x", "?")  # fmt: skip
 
 
 def test_another_organization_finds_nothing(shop: Shop, another: Shop) -> None:
@@ -27,7 +27,11 @@ def test_another_organization_finds_nothing(shop: Shop, another: Shop) -> None:
         ("PUT", f"{AUDIENCES}/{dynamic}", {"name": "mine"}),
         ("DELETE", f"{AUDIENCES}/{dynamic}", None),
         *(("GET", f"{AUDIENCES}/{dynamic}/{part}", None) for part in ("members", "count")),
-        *(("GET", f"{AUDIENCES}/{dynamic}/{part}", None) for part in ("changes", "rules")),
+        *(
+            ("GET", f"{AUDIENCES}/{dynamic}/{part}", None)
+            for part in ("changes", "rules", "status")
+        ),
+        ("POST", f"{AUDIENCES}/{dynamic}/refresh", None),
         ("POST", f"{AUDIENCES}/{dynamic}/rules", row),
         ("PUT", f"{AUDIENCES}/{dynamic}/rules", {"rules": [row]}),
         ("POST", f"{AUDIENCES}/{static}/members", {"consumerIds": [consumer]}),
@@ -88,13 +92,12 @@ def test_a_cursor_is_good_for_its_query_alone(shop: Shop, another: Shop) -> None
     answered(shop.ask("GET", AUDIENCES, params={"after": listed, "sortDir": "desc"}), 400)
     answered(another.ask("GET", AUDIENCES, params={"after": listed}), 400)
     for at in range(len(cursor)):
-        for other in {"A", "b", "_", chr(ord(cursor[at]) ^ 1)} - {cursor[at]}:
-            changed = cursor[:at] + other + cursor[at + 1 :]
-            answered(shop.ask("GET", path, params={"after": changed}), 400)
+        changed = cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :]
+        answered(shop.ask("GET", path, params={"after": changed}), 400)
 
 
 def test_hostile_texts_are_texts(shop: Shop) -> None:
-    for text in HOSTILE:
+    for text in HOSTILE:  # one after the other: what one does to the next shows as well
         made = shop.audience(name=text, description=text, metadata={text: text})
         assert made["name"] == text.strip()
         assert made["metadata"] == {text: text}

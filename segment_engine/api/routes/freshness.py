@@ -37,5 +37,6 @@ def read_status(here: Here, audience_id: AudienceId) -> Response:
 @freshness.post("/refresh", status_code=202, response_model=answers.Status)
 def refresh(here: Here, audience_id: AudienceId) -> Response:
     """Wants a run of all audiences now; its end shows in the status."""
-    refresh_now(here.store, audience_id)
+    here.store.audiences.get(audience_id)
+    refresh_now(here.store)
     return _told(audience_id, status(here.store, audience_id), 202)
