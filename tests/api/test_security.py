@@ -8,8 +8,10 @@ import pytest
 
 from tests.api.serving import AUDIENCES, CONSUMERS, Served, Shop, answered
 
-HOSTILE = ("'; drop table consumers; --", '"', "%", "_%", "../../etc/passwd",
-           "a\r\nSet-Cookie: x=1", "\\", "${jndi:ldap://x}", "{{7*7}}", "🎈", "\u202e", "$1", ":x", "?")  # fmt: skip
+HOSTILE = (
+    *("'; drop table consumers; --", '"', "%", "_%", "../../etc/passwd", "a\r\nSet-Cookie: x=1"),
+    *("\\", "${jndi:ldap://x}", "{{7*7}}", "🎈", "\u202e", "$1", ":x", "?"),
+)
 
 
 def test_another_organization_finds_nothing(shop: Shop, another: Shop) -> None:
