@@ -134,10 +134,17 @@ def test_codes_are_those_of_the_code() -> None:
     assert set(documented) == codes_in_use()
 
 
+LATER = ("store", "api")
+"""Rooms that say other things than what is wrong with a rule."""
+
+
 def codes_in_use() -> set[str]:
     """The first argument of everything that makes a diagnostic, wherever it is a literal."""
     folder = Path(segment_engine.__file__).parent
-    trees = [ast.parse(path.read_text("utf-8")) for path in folder.rglob("*.py")]
+    paths = [
+        path for path in folder.rglob("*.py") if path.relative_to(folder).parts[0] not in LATER
+    ]
+    trees = [ast.parse(path.read_text("utf-8")) for path in paths]
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     first = [call.args[0] for call in calls if call.args and _name(call) in MAKERS]
     return {str(arg.value) for arg in first if isinstance(arg, ast.Constant) and arg.value}
