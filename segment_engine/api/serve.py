@@ -15,7 +15,7 @@ from segment_engine.api.settings import ServiceSettings
 from segment_engine.errors import StoreError
 from segment_engine.store.logs import configure
 from segment_engine.store.settings import told
-from segment_engine.store.worker import Supervisor
+from segment_engine.store.supervising import Supervisor
 
 GRACE_S = 10
 """How long requests that run may go on when the service is to end."""

@@ -8,6 +8,7 @@ dead changes nothing.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -138,7 +139,7 @@ class Jobs:
         `host` names what process numbers are of. A job that died with its process too often is
         given up.
         """
-        while True:
+        while self._is_any(host):
             with self._database.writing() as connection:
                 instant = now(connection)
                 row = self._abandoned(connection, host, instant) or self._due(connection, instant)
@@ -147,6 +148,17 @@ class Jobs:
                 if row.attempts <= len(BACK_OFF):
                     return self._claimed(connection, row, host, process, instant)
                 self._give_up(connection, row, instant)
+        return None
+
+    def _is_any(self, host: str) -> bool:
+        """Whether there may be one: a transaction that may write keeps others from writing."""
+        with self._database.reading() as connection:
+            instant = now(connection)
+            due = and_(jobs.c.state == "QUEUED", jobs.c.run_after <= instant)
+            abandoned = or_(jobs.c.lease_until < instant, jobs.c.host == host)
+            running = and_(jobs.c.state == "RUNNING", abandoned)
+            found = connection.execute(select(jobs.c.id).where(or_(due, running)).limit(1))
+            return found.first() is not None
 
     def _abandoned(self, connection: Connection, host: str, instant: int) -> Row[Any] | None:
         running = select(jobs).where(jobs.c.state == "RUNNING")
@@ -299,11 +311,15 @@ def _next(query: Select[Any]) -> Select[Any]:
 
 
 def lives(process: int) -> bool:
-    """Whether there is a process of that number on this host."""
+    """Whether there is a process of that number on this host, and not just what is left of it."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        told = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return True
+    return not told.rpartition(")")[2].lstrip().startswith("Z")

@@ -1,22 +1,25 @@
-"""How fresh an audience's members are, and when they will be fresher."""
+"""How fresh the members of an audience are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from segment_engine.store.generations import Generation
+from segment_engine.store import organizations
+from segment_engine.store.defining import get
+from segment_engine.store.generations import Generation, GenerationAudience
 from segment_engine.store.jobs import SECOND, JobState, states
+from segment_engine.store.outcome import NEVER
+from segment_engine.store.records import Audience, Organization
 from segment_engine.store.schedule import TIME_RUN_S, every
 from segment_engine.store.store import OrganizationStore
-
-MATERIALIZE = "materialize"
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Instants are microseconds since 1970. What no generation has told yet is None.
+    """The members of an audience as they are published; instants are microseconds since 1970.
 
-    `stale`: something that members depend on has changed since. `version` is the audience's,
-    `materialized_version` the one whose members are published.
+    PENDING waits for its first run, or its first one with this version; FAILED has an `error`, and
+    the members that it had. `stale`: something changed that a run has not seen yet.
     """
 
     status: Literal["PENDING", "RUNNING", "READY", "FAILED"]
@@ -30,52 +33,64 @@ class Status:
     error: str | None
 
 
-def status(shop: OrganizationStore, audience_id: str, time_run_s: float = TIME_RUN_S) -> Status:
-    """That of one audience. Raises NotFound."""
-    audience = shop.audiences.get(audience_id)
-    generation = shop.generations.latest()
-    organization = shop.organization
-    with shop.store.database.reading() as connection:
-        jobs = [one for one in states(connection, organization.id) if one.kind == MATERIALIZE]
-        seconds = every(connection, organization, time_run_s)
-    held = generation.audiences.get(audience_id) if generation else None
-    failed = _failed(jobs, generation)
-    error = held.error if held and held.error else failed
-    seen = generation and (generation.change_seq, generation.definition_seq)
+def status(store: OrganizationStore, audience_id: str, time_run_s: float = TIME_RUN_S) -> Status:
+    """How an audience stands; time alone asks for a run every `time_run_s`. Raises NotFound."""
+    organization, latest = store.organization.id, store.generations.latest()
+    with store.store.database.reading() as connection:
+        audience = get(connection, organization, audience_id)
+        now = organizations.read(connection, organization)
+        jobs = [one for one in states(connection, organization) if one.kind == "materialize"]
+        seconds = every(connection, now, time_run_s)
+    found = latest.audiences.get(audience_id) if latest else None
+    materialized = found.version if found and found.version != NEVER else None
+    error = (found.error if found else None) or _error(jobs, latest)
     return Status(
-        status=_word(jobs, error, held is not None),
+        status=_status(audience, materialized, error, jobs),
         version=audience.version,
-        materialized_version=held.version if held else None,
-        member_count=held.count if held else None,
-        stale=seen != (organization.change_seq, organization.definition_seq),
-        last_refreshed_at=generation.as_of if generation and held else None,
-        next_refresh_at=_next(jobs, generation, seconds),
-        duration_ms=generation.duration_ms if generation and held else None,
+        materialized_version=materialized,
+        member_count=_count(found),
+        stale=_stale(now, latest, audience.version, materialized),
+        last_refreshed_at=latest.as_of if latest and found else None,
+        next_refresh_at=_next(jobs, latest, seconds),
+        duration_ms=latest.duration_ms if latest and found else None,
         error=error,
     )
 
 
-def _word(
-    jobs: list[JobState], error: str | None, there: bool
+def _status(
+    audience: Audience, materialized: int | None, error: str | None, jobs: Sequence[JobState]
 ) -> Literal["PENDING", "RUNNING", "READY", "FAILED"]:
     if any(job.state == "RUNNING" for job in jobs):
         return "RUNNING"
-    if error:
+    if error is not None:
         return "FAILED"
-    return "READY" if there else "PENDING"
+    return "READY" if materialized == audience.version else "PENDING"
 
 
-def _failed(jobs: list[JobState], generation: Generation | None) -> str | None:
-    """Why the last run failed, where none has been published since."""
+def _count(found: GenerationAudience | None) -> int | None:
+    return found.count if found and found.version != NEVER else None
+
+
+def _stale(
+    now: Organization, latest: Generation | None, version: int, materialized: int | None
+) -> bool:
+    if latest is None or materialized != version:
+        return True
+    seen = latest.change_seq, latest.definition_seq
+    return seen != (now.change_seq, now.definition_seq)
+
+
+def _error(jobs: Sequence[JobState], latest: Generation | None) -> str | None:
+    """Why the last run failed, unless one was published since."""
     for job in jobs:
-        if job.error and job.state in ("FAILED", "QUEUED"):
-            since = generation.created_at if generation else 0
-            return job.error if (job.finished_at or job.run_after) > since else None
+        at = job.finished_at or job.run_after
+        if job.error is not None and (latest is None or at > latest.created_at):
+            return job.error
     return None
 
 
-def _next(jobs: list[JobState], generation: Generation | None, seconds: float | None) -> int | None:
+def _next(jobs: Sequence[JobState], latest: Generation | None, seconds: float | None) -> int | None:
     queued = [job.run_after for job in jobs if job.state == "QUEUED"]
-    if generation and seconds is not None:
-        queued.append(generation.as_of + round(seconds * SECOND))
+    if latest is not None and seconds is not None:
+        queued.append(latest.as_of + round(seconds * SECOND))
     return min(queued, default=None)

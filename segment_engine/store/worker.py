@@ -1,183 +1,219 @@
-"""The worker: a process beside the servers that runs the jobs, and asks for runs as time goes by.
+"""The worker: a process of its own that does the jobs of a store.
 
-    python -m segment_engine.store.worker
-
-It reads its settings from the environment, ends with its parent, and on SIGTERM gives back the job
-that it has not finished. `Supervisor` starts it, and starts it again when it has died.
+`python -m segment_engine.store.worker` is told the store as the service is, by its environment. It
+ends when it is told to, and when the process that started it is gone; what it had begun then is
+finished, or goes back to the queue.
 """
 
 import logging
 import os
 import signal
 import socket
-import subprocess
 import sys
-import threading
-from types import FrameType
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Thread, Timer
+from types import TracebackType
+from typing import Any
 
-from segment_engine.errors import SegmentError
+from sqlalchemy.exc import SQLAlchemyError
+
+from segment_engine.errors import NotFound, StoreError
 from segment_engine.store.jobs import Job, Lost
 from segment_engine.store.logs import configure
-from segment_engine.store.replies import Replies
-from segment_engine.store.schedule import ask_for_due
+from segment_engine.store.schedule import Schedule
 from segment_engine.store.settings import Settings, settings
-from segment_engine.store.store import Store
+from segment_engine.store.store import OrganizationStore, Store
 
-LOG = logging.getLogger(__name__)
-REST_S, BEAT_S, SCHEDULE_S, SWEEP_S = 0.3, 3.0, 5.0, 600.0
-ENDS_S = 10.0
-"""How long a worker that is told to end may take before it is killed."""
-SOONEST_S, LATEST_S = 0.2, 30.0
-"""Seconds before a worker that died is started again: twice as many each time, up to the last."""
+POLL_S, HEARTBEAT_S, SCHEDULE_S, DELETE_S = 0.3, 3.0, 5.0, 600.0
+GRACE_S = 8.0
+"""How long a job may go on when the worker is to end."""
+PARENT = "SEGMENT_ENGINE_PARENT"
+"""The number of the process that started the worker."""
+
+log = logging.getLogger("segment_engine.worker")
+
+Doing = Callable[[OrganizationStore, Job], str]
+"""Does a job, and ends it in the transaction of its effects; what there is to be logged of it."""
+
+
+def materialize(store: OrganizationStore, job: Job) -> str:
+    """A run of the organization."""
+    made = store.runs.run(job)
+    return f"generation={made.number} asked={made.asked} duration_ms={made.duration_ms}"
+
+
+DOING: dict[str, Doing] = {"materialize": materialize}
+"""What is done for each kind of job."""
 
 
 class Worker:
-    """One worker of a store."""
+    """Does jobs, one at a time, until it is told to end."""
 
-    def __init__(self, store: Store, told: Settings) -> None:
-        self._store, self._time_run_s = store, told.time_run_minutes * 60
-        self._host, self._process = socket.gethostname(), os.getpid()
-        self._parent = os.getppid()
-        self._ended = threading.Event()
-        self._replies = Replies(store.database)
+    def __init__(self, store: Store, time_run_minutes: float, parent: int | None = None) -> None:
+        """`parent` is the process with which this one ends."""
+        self._store, self._parent = store, parent
+        self._schedule = Schedule(store, time_run_minutes * 60)
+        self._host, self._process = this_host(), os.getpid()
+        self._ending = Event()
+        self._job: Job | None = None
 
-    def end(self, *_: object) -> None:
-        """Lets it end after the job that it has."""
-        self._ended.set()
+    def end(self) -> None:
+        """The job that runs may be finished, for a while."""
+        if not self._ending.is_set():
+            self._ending.set()
+            late = Timer(GRACE_S, self._let_go)
+            late.daemon = True
+            late.start()
+
+    def _let_go(self) -> None:
+        """Gives the job back and ends the process: what computes cannot be interrupted."""
+        if (job := self._job) is not None:
+            with suppress(StoreError, SQLAlchemyError):
+                self._store.jobs.release(job)
+        os._exit(0)
 
     def work(self) -> None:
-        """Runs jobs until it is told to end, or its parent has."""
-        rests = 0
-        while not self._over():
-            if rests % round(SCHEDULE_S / REST_S) == 0:
-                self._try(self._schedule)
-            if rests % round(SWEEP_S / REST_S) == 0:
-                self._try(self._replies.forget_old)
-            if not self._try(self._next):
-                rests += 1
-                self._ended.wait(REST_S)
+        """Does jobs and what is due by the clock until `end`."""
+        due = {self._schedule.want_due: SCHEDULE_S, self._schedule.delete_old: DELETE_S}
+        left = dict.fromkeys(due, 0.0)
+        while not self._ended():
+            if self._guarded(self._next):
+                continue
+            for what, every in due.items():
+                left[what] -= POLL_S
+                if left[what] <= 0:
+                    left[what] = every
+                    self._guarded(what)
+            self._ending.wait(POLL_S)
 
-    def _over(self) -> bool:
-        return self._ended.is_set() or os.getppid() != self._parent
+    def _ended(self) -> bool:
+        if self._parent is not None and os.getppid() != self._parent:
+            self.end()
+        return self._ending.is_set()
 
-    def _try(self, what: "object") -> bool:
-        """What fails is told and tried again later: a database may be out of reach for a while."""
-        assert callable(what)
+    def _guarded(self, what: Callable[[], Any]) -> Any:
+        """What it gives; None where the database cannot be asked now: it is asked again later."""
         try:
-            return bool(what())
-        except Exception as fault:
-            LOG.error("worker: %s", type(fault).__name__)
-            return False
-
-    def _schedule(self) -> None:
-        for organization in self._store.organizations.list():
-            ask_for_due(self._store.database, organization, self._time_run_s)
+            return what()
+        except Exception as error:
+            _log_error("fault", error)
+            self._ending.wait(POLL_S)
+            return None
 
     def _next(self) -> bool:
+        """Does the next job; whether there was one."""
         job = self._store.jobs.claim(self._host, self._process)
         if job is None:
             return False
-        with _Beating(self._store, job):
-            self._run(job)
+        self._job = job
+        try:
+            with _Heartbeat(self._store, job, self._ended):
+                self._do(job)
+        finally:
+            self._job = None
         return True
 
-    def _run(self, job: Job) -> None:
+    def _do(self, job: Job) -> None:
+        told = f"job={job.id} kind={job.kind} organization={job.organization}"
         try:
-            made = self._store.of(job.organization).runs.run(job)
-            LOG.info(
-                "run: organization=%s generation=%s asked=%s duration_ms=%s",
-                *(job.organization, made.number, made.asked, made.duration_ms),
-            )
+            doing = DOING.get(job.kind)
+            if doing is None:
+                raise StoreError(f"nobody knows how to do a job of kind {job.kind}")
+            found = doing(self._store.of(job.organization), job)
+            log.info("done %s %s", told, found)
         except Lost:
-            LOG.warning("run: organization=%s lost its job", job.organization)
-        except Exception as fault:
-            # A rule's or a consumer's text may be in what other errors say.
-            reason = str(fault) if isinstance(fault, SegmentError) else type(fault).__name__
-            LOG.error("run: organization=%s failed=%s", job.organization, type(fault).__name__)
-            self._store.jobs.fail(job, reason)
+            log.warning("lost %s", told)
+        except Exception as error:
+            _log_error(f"failed {told} attempt={job.attempts}", error)
+            with suppress(Lost):
+                again = not isinstance(error, NotFound) and job.kind in DOING
+                self._store.jobs.fail(job, _reason(error), again)
 
 
-class _Beating:
-    """Says that the worker lives as long as a job runs."""
+class _Heartbeat:
+    """Says that a job's worker lives as long as the block runs."""
 
-    def __init__(self, store: Store, job: Job) -> None:
-        self._store, self._job = store, job
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
+    def __init__(self, store: Store, job: Job, ended: Callable[[], bool]) -> None:
+        """`ended` is asked now and then, since nobody else can while a job runs."""
+        self._store, self._job, self._asked = store, job, ended
+        self._over = Event()
+        self._thread = Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> None:
         self._thread.start()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
         self._over.set()
         self._thread.join()
 
     def _beat(self) -> None:
-        while not self._over.wait(BEAT_S):
-            try:
-                self._store.jobs.heartbeat(self._job)
-            except Lost:
-                return
-            except Exception as fault:
-                LOG.warning("heartbeat: %s", type(fault).__name__)
+        waited = 0.0
+        while not self._over.wait(POLL_S):
+            self._asked()
+            waited += POLL_S
+            if waited >= HEARTBEAT_S:
+                waited = 0.0
+                try:
+                    self._store.jobs.heartbeat(self._job)
+                except Lost:
+                    return  # what the job would change is refused
+                except SQLAlchemyError as error:
+                    _log_error("no heartbeat", error)
 
 
-class Supervisor:
-    """Keeps a worker alive beside this process, as a context."""
-
-    def __init__(self) -> None:
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, daemon=True)
-        self._child: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> "Supervisor":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _keep(self) -> None:
-        pause = SOONEST_S
-        while not self._over.is_set():
-            child = self._child = subprocess.Popen(
-                [sys.executable, "-m", "segment_engine.store.worker"], stdin=subprocess.DEVNULL
-            )
-            while child.poll() is None and not self._over.wait(REST_S):
-                pause = max(SOONEST_S, pause - REST_S / 10)
-            if not self._over.is_set():
-                LOG.error("the worker ended with %s, another one is started", child.returncode)
-                self._over.wait(pause)
-                pause = min(2 * pause, LATEST_S)
-        self._stop()
-
-    def _stop(self) -> None:
-        if self._child is None or self._child.poll() is not None:
-            return
-        self._child.terminate()
-        try:
-            self._child.wait(ENDS_S)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+def _reason(error: Exception) -> str:
+    """Why a job failed, for whoever may see the organization: no paths, nothing that was read."""
+    if isinstance(error, StoreError):
+        return error.message
+    return f"the run ended with {type(error).__name__}; the log of the worker tells more"
 
 
-def main() -> None:
+def _log_error(what: str, error: BaseException) -> None:
+    """No message: it may hold what was read."""
+    frames = traceback.extract_tb(error.__traceback__)[-6:]
+    places = ",".join(f"{Path(one.filename).name}:{one.lineno}" for one in frames)
+    log.error("%s error=%s at=%s", what, type(error).__name__, places)
+
+
+def this_host() -> str:
+    """What process numbers are of: the host since it was started, and a container's own ones."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return " ".join(parts)
+
+
+def work(given: Settings, parent: int | None = None) -> None:
+    """Does the jobs of the store that the settings name, until SIGTERM or the parent's end.
+
+    Raises StoreError where the store cannot be opened.
+    """
+    store = given.opened()
+    worker = Worker(store, given.time_run_minutes, parent)
+    signal.signal(signal.SIGTERM, lambda *_: worker.end())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells all; who started us decides
+    try:
+        worker.work()
+    finally:
+        store.close()
+
+
+def main(environment: Mapping[str, str]) -> None:
     """The process of a worker."""
-    configure(level=logging.INFO)
-    told = settings()
-    store = told.opened()
-    worker = Worker(store, told)
-
-    def end(_: int, __: FrameType | None) -> None:
-        worker.end()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    worker.work()
-    store.close()
+    configure()
+    log.setLevel(logging.INFO)
+    parent = environment.get(PARENT, "")
+    work(settings(), int(parent) if parent.isdigit() else None)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main(os.environ)
+    except StoreError as fault:
+        sys.exit(str(fault))
