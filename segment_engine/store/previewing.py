@@ -3,7 +3,7 @@
 import json
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from segment_engine.batch.bitmaps import Bitmap, Tile
 from segment_engine.batch.by_ordinal import basis_text, run_before
 from segment_engine.batch.memberships import Memberships
 from segment_engine.diagnostics.diagnostic import Diagnostic
+from segment_engine.errors import Problem
 from segment_engine.expression.logic import Condition
 from segment_engine.expression.nodes import Call, Expr
 from segment_engine.expression.resolve import AND
@@ -22,6 +23,8 @@ from segment_engine.rule import Rule
 from segment_engine.store.asking import asked
 from segment_engine.store.consumers import Consumers
 from segment_engine.store.database import Database
+from segment_engine.store.outcome import reason_of
+from segment_engine.store.problems import invalid
 from segment_engine.store.records import Organization
 from segment_engine.store.references import Names
 from segment_engine.store.rules import Statements
@@ -71,27 +74,19 @@ class Previews:
             names = Names(connection, self._id)
             statements = Statements(reading.engine, names, lambda: f"rul_{ULID()}")
             stated = statements.of_text if isinstance(rule, str) else statements.of_rows
-            return self._of(reading, stated(rule).rule, first)
+            found = stated(rule).rule
+            run, parts = self._asked(reading, found)
+            if (fault := run.failed.get(_WHOLE)) is not None:
+                field = "expression" if isinstance(rule, str) else "rules"
+                raise invalid([Problem(field, reason_of(fault))])
+            return _told(reading, found, run, parts, first)
 
-    def _of(self, reading: Reading, rule: Rule, first: int) -> Preview:
+    def _asked(self, reading: Reading, rule: Rule) -> tuple[Memberships, dict[str, str]]:
+        """The run, and by their keys in it the conditions that the rule joins by `and`."""
         clauses = [spell(one) for one in _clauses(rule.expression)]
-        parts: dict[str, Any] = {
-            f"{n}": reading.engine.rule(one) for n, one in enumerate(clauses) if len(clauses) > 1
-        }
+        parts = {f"clause {n}": one for n, one in enumerate(clauses)}
         rules = {**_usual(reading), **reading.behind(rule), **parts, _WHOLE: rule}
-        run = self._run(reading, rules)
-        erased = reading.erased()
-        members = _without(run.bitmap(_WHOLE), erased)
-        counts = [len(_without(run.bitmap(key), erased)) for key in parts] or [len(members)]
-        return Preview(
-            text=rule.text,
-            count=len(members),
-            consumers=reading.ordinals - sum(map(len, erased.values())),
-            ordinals=members.ordinals(0, first).tolist(),
-            clauses=list(zip(clauses, counts, strict=True)),
-            diagnostics=rule.diagnostics,
-            as_of=reading.as_of,
-        )
+        return self._run(reading, rules), parts
 
     def _run(self, reading: Reading, rules: dict[str, Any]) -> Memberships:
         since, change = self._last()
@@ -121,6 +116,22 @@ class Previews:
     @property
     def _beside(self) -> Path:
         return self._snapshot.with_suffix(".json")
+
+
+def _told(
+    reading: Reading, rule: Rule, run: Memberships, parts: Mapping[str, str], first: int
+) -> Preview:
+    erased = reading.erased()
+    members = _without(run.bitmap(_WHOLE), erased)
+    return Preview(
+        text=rule.text,
+        count=len(members),
+        consumers=reading.ordinals - sum(map(len, erased.values())),
+        ordinals=members.ordinals(0, first).tolist(),
+        clauses=[(text, len(_without(run.bitmap(key), erased))) for key, text in parts.items()],
+        diagnostics=rule.diagnostics,
+        as_of=reading.as_of,
+    )
 
 
 def _usual(reading: Reading) -> dict[str, Any]:
