@@ -113,8 +113,8 @@ def _idle(connection: Connection, now: int) -> Iterator[tuple[str, bool]]:
 
     With each, whether something has changed that its newest generation has not seen.
     """
-    o, g = organizations.c, generations.c
-    newest = select(func.max(g.number)).where(g.organization == o.id).scalar_subquery()
+    o, g, others = organizations.c, generations.c, generations.alias().c
+    newest = select(func.max(others.number)).where(others.organization == o.id).scalar_subquery()
     busy = exists().where(
         jobs.c.organization == o.id,
         jobs.c.kind == "materialize",
@@ -127,6 +127,7 @@ def _idle(connection: Connection, now: int) -> Iterator[tuple[str, bool]]:
     seen = and_(g.change_seq == o.change_seq, g.definition_seq == o.definition_seq)
     query = (
         select(o.id, func.coalesce(~seen, True))
+        .select_from(organizations)
         .outerjoin(generations, and_(g.organization == o.id, g.number == newest))
         .where(active, ~busy)
     )
