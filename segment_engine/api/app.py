@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import Response
@@ -74,9 +75,9 @@ async def _of_http(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    routes = (route for router in ROUTERS for route in router.routes)
-    matching = (route for route in routes if route.matches(request.scope)[0] != Match.NONE)
-    return {method for route in matching for method in getattr(route, "methods", ())}
+    routes = [one for router in ROUTERS for one in router.routes if isinstance(one, APIRoute)]
+    first = next(one for one in routes if one.matches(request.scope)[0] != Match.NONE)
+    return {method for one in routes if one.path == first.path for method in one.methods or ()}
 
 
 def from_environment() -> FastAPI:

@@ -18,7 +18,7 @@ EXTRA: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            JSON: {"schema": ConsumersIn.model_json_schema()},
+            JSON: {"schema": {"$ref": "#/components/schemas/ConsumersIn"}},
             NDJSON: {"schema": {"type": "string", "description": "a consumer a line"}},
         },
     }

@@ -7,11 +7,12 @@ from fastapi.openapi.utils import get_openapi
 
 from segment_engine.api.answers import ProblemOut
 from segment_engine.api.problems import MEDIA_TYPE
+from segment_engine.api.wire import ConsumersIn
 
 Json = dict[str, Any]
 
 _REF = "#/components/schemas/"
-_PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}Problem"}}}}
+_PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}ProblemAnswer"}}}}
 _ALWAYS = {
     "400": "What was sent is wrong: `details` tell the fields.",
     "401": "No key, or one that is unknown or revoked.",
@@ -57,8 +58,9 @@ def described(app: FastAPI) -> Json:
     parts = document.setdefault("components", {})
     parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     schemas = parts.setdefault("schemas", {})
-    problem = ProblemOut.model_json_schema(ref_template=_REF + "{model}")
-    schemas.update({"Problem": problem, **problem.pop("$defs")})
+    for name, model in (("ProblemAnswer", ProblemOut), ("ConsumersIn", ConsumersIn)):
+        schema = model.model_json_schema(ref_template=_REF + "{model}")
+        schemas.update({**schema.pop("$defs"), name: schema})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     return document

@@ -22,6 +22,7 @@ COMMAND = (sys.executable, "-W", "error", "-c", "from segment_engine.cli import 
 ADDRESS = re.compile(r"listening on (http://\S+)")
 SECRET = "a secret of tests, long enough for them"
 AUDIENCES, CONSUMERS = "/api/v1/audiences", "/api/v1/consumers"
+ROW = {"field": "totalOrders", "operator": "GREATER_THAN", "values": [3]}
 _NUMBERS = count()
 
 

@@ -4,9 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from tests.api.serving import AUDIENCES, CONSUMERS, Shop, answered
-
-ROW = {"field": "totalOrders", "operator": "GREATER_THAN", "values": [3]}
+from tests.api.serving import AUDIENCES, CONSUMERS, ROW, Shop, answered
 
 
 def people(shop: Shop, number: int = 5) -> list[str]:
