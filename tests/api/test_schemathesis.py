@@ -19,6 +19,8 @@ PROFILE = os.environ.get("SEGMENT_ENGINE_PROFILE", "commit")
 COMMIT = PROFILE == "commit"
 PHASES = "examples,fuzzing" if COMMIT else "examples,coverage,fuzzing,stateful"
 EXAMPLES, SECONDS = {"commit": (4, 60), "nightly": (30, 900)}.get(PROFILE, (150, 3_600))
+LEFT_OUT = "--exclude-checks=use_after_free"
+"""DELETE archives an audience: it is answered on purpose, and can be restored."""
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 COUNTED = re.compile(r"Test cases:\n +([0-9,]+) generated, .*")
 
@@ -33,7 +35,7 @@ def test_the_api_is_as_documented(
     seed = 1 if COMMIT else random.randrange(1 << 32)
     command = [
         *(Path(sys.executable).with_name("schemathesis"), "--config-file", CONFIG, "run"),
-        *(f"{shop.served.address}/openapi.json", "--checks", "all", "--no-color"),
+        *(f"{shop.served.address}/openapi.json", "--checks", "all", LEFT_OUT, "--no-color"),
         *("--phases", PHASES, "--max-examples", EXAMPLES, "--seed", seed, "--workers", 2),
         *("--header", f"Authorization: Bearer {shop.secret}"),
     ]
