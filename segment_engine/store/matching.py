@@ -1,10 +1,11 @@
 """Rows put to the consumers that they mean: those of the database, and those that rows make.
 
-A row means who has the first of its identifiers that somebody has. Who has a weaker one of them and
-another one of a stronger kind is somebody else, with whom the row shares nothing.
+An identifier is one consumer's alone. A row means who has the first of its identifiers that
+somebody has. Who has a weaker one of them and another one of a stronger kind is somebody else, with
+whom the row shares nothing.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ARRAY, Connection, Text, any_, bindparam, func, select
@@ -42,18 +43,23 @@ class Matcher:
     def __init__(self, connection: Connection, organization: str, rows: Sequence[Values]) -> None:
         """Looks up whom the rows can mean; the organization is to be held before."""
         self._by: dict[str, dict[str, State]] = {name: {} for name in _STRONGER}
-        found = {
-            name: _with(connection, organization, name, wanted)
-            for name in _STRONGER
-            if (wanted := {row[name] for row in rows if row.get(name)})
-        }
-        ordinals = sorted({ordinal for pairs in found.values() for ordinal, _ in pairs})
-        known = _read(connection, organization, ordinals) if ordinals else {}
-        for name, pairs in found.items():
-            for ordinal, value in pairs:
-                self._by[name].setdefault(value, known[ordinal])
-        for state in known.values():
-            self._index(state, IDENTIFIERS)
+        known: dict[int, State] = {}
+        meant: list[State | None] = [None] * len(rows)
+        for name, states in self._by.items():
+            # Whom a row means already is not looked up by what is known of them.
+            wanted = {
+                value
+                for row, state in zip(rows, meant, strict=True)
+                if (value := row.get(name)) and (state is None or state.values.get(name) != value)
+            }
+            if wanted:
+                for state in _with(connection, organization, name, wanted, known):
+                    self._index(state)
+            if states:
+                meant = [
+                    state or states.get(row.get(name, ""))
+                    for row, state in zip(rows, meant, strict=True)
+                ]
 
     def put(self, values: Values, place: str, fresh: Iterator[str]) -> tuple[State, list[Problem]]:
         """The consumer whom the row means, with what it gives; conflicts are left out and told.
@@ -83,28 +89,26 @@ class Matcher:
     def _apply(self, state: State, values: Values) -> None:
         """Raises ValueError where the metadata would be too long; the rest is applied then."""
         held = state.values
-        changes = {
-            name: one
-            for name, one in values.items()
-            if name != "metadata" and name != "id" and held[name] != one
-        }
-        for name in IDENTIFIERS.keys() & changes:
-            if self._by[name].get(held[name]) is state:
-                del self._by[name][held[name]]
+        changes = {name: one for name, one in values.items() if held.get(name) != one}
+        changes.pop("id", None)
+        changes.pop("metadata", None)
         if changes:
             state.values = {**held, **changes}
-        if state.ordinal < 0 or changes:
-            self._index(state, changes)
+            for name in IDENTIFIERS:
+                if name in changes and held[name] is not None:
+                    self._by[name].pop(held[name], None)
+        if changes or state.ordinal < 0:
+            self._index(state)
         if "metadata" in values:
             merged = _merged(held["metadata"], values["metadata"])
             if merged != held["metadata"]:
                 state.values = {**state.values, "metadata": merged}
 
-    def _index(self, state: State, names: Iterable[str]) -> None:
-        self._by["id"].setdefault(state.id, state)
-        for name in names:
-            if name in IDENTIFIERS and state.values[name] is not None:
-                self._by[name].setdefault(state.values[name], state)
+    def _index(self, state: State) -> None:
+        self._by["id"][state.id] = state
+        for name in IDENTIFIERS:
+            if (value := state.values[name]) is not None:
+                self._by[name][value] = state
 
 
 _STRONGER = {
@@ -139,27 +143,25 @@ def _merged(text: str | None, patch: Mapping[str, Any] | None) -> str | None:
 
 
 def _with(
-    connection: Connection, organization: str, name: str, wanted: Collection[str]
-) -> list[tuple[int, str]]:
-    """The ordinals of those with one of many values, with the value, ascending."""
-    query = select(consumers.c.ordinal, consumers.c[name]).where(
+    connection: Connection,
+    organization: str,
+    name: str,
+    wanted: Collection[str],
+    known: dict[int, State],
+) -> list[State]:
+    """Those with one of many values who are not known yet; they are then."""
+    query = select(*(consumers.c[one] for one in ("ordinal", "id", *KEPT))).where(
         consumers.c.organization == organization,
         consumers.c.erased_at.is_(None),
         is_one_of(connection, consumers.c[name], sorted(wanted)),
     )
-    return sorted(map(tuple, connection.execute(query).all()))
-
-
-def _read(connection: Connection, organization: str, ordinals: Sequence[int]) -> dict[int, State]:
-    columns = [consumers.c[name] for name in ("ordinal", "id", *KEPT)]
-    query = select(*columns).where(
-        consumers.c.organization == organization,
-        is_one_of(connection, consumers.c.ordinal, ordinals),
-    )
-    return {
-        ordinal: State(ordinal, id, dict(zip(KEPT, values, strict=True)))
-        for ordinal, id, *values in connection.execute(query.order_by(consumers.c.ordinal)).all()
+    found = {
+        row[0]: State(row[0], row[1], dict(zip(KEPT, row[2:], strict=True)))
+        for row in connection.execute(query).all()
+        if row[0] not in known
     }
+    known |= found
+    return list(found.values())
 
 
 def is_one_of(connection: Connection, column: Any, wanted: Sequence[Any]) -> Any:

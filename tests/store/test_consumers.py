@@ -1,10 +1,14 @@
 """Consumers: whom a row means, what it changes, what is left of one that was erased."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
+from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from segment_engine.errors import Invalid, NotFound
@@ -12,6 +16,7 @@ from segment_engine.store.consumers import READ
 from segment_engine.store.store import OrganizationStore, Store
 from segment_engine.store.tables import consumers
 
+NUMBERS = count()
 ADA = {
     "email": "Ada@Example.com",
     "phone": "+4915112345678",
@@ -140,6 +145,45 @@ def test_nothing_personal_is_left_of_an_erased_consumer(shop: OrganizationStore)
     assert again.status == "created" and again.id != ada.id
     with pytest.raises(Invalid):
         shop.consumers.upsert([{"id": "erased_0", "fullName": "x"}])
+
+
+IDENTIFIERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "externalId": st.sampled_from(["1", "2", "3", None]),
+        "email": st.sampled_from(["a@x", "A@X", "b@x", "c@x", None]),
+        "phone": st.sampled_from(["+4915112345671", "+4915112345672", None]),
+        "totalOrders": st.integers(0, 2),
+        "metadata": st.dictionaries(st.sampled_from("ab"), st.sampled_from([1, None])),
+    },
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=st.lists(IDENTIFIERS, max_size=4), rows=st.lists(IDENTIFIERS, max_size=6))
+def test_rows_at_once_are_as_one_after_another(
+    store: Store, before: list[dict[str, Any]], rows: list[dict[str, Any]]
+) -> None:
+    told = []
+    for size in (len(rows) + 1, 1):
+        shop = store.of(store.organizations.create(f"shop {next(NUMBERS)}").id)
+        shop.consumers.put(before)
+        parts = [rows[at : at + size] for at in range(0, len(rows), size)]
+        put = [shop.consumers.put(part) for part in parts]
+        held = shop.consumers.at(range(len(before) + len(rows)))
+        for name in ("external_id", "phone", "email"):
+            values = [value.lower() for one in held if (value := getattr(one, name))]
+            assert len(set(values)) == len(values)
+        wrong = sorted(
+            (one.field.split(".")[2:], one.code) for part in put for one in part.problems
+        )
+        ordinals = shop.consumers.ordinals_of([one.id for one in held])
+        meant = [one and ordinals.get(one.id) for part in put for one in part.rows]
+        same = {"id": "", "created_at": 0, "updated_at": 0}
+        told.append((wrong, meant, [replace(one, **same) for one in held]))
+        again = shop.consumers.put([{"id": one.id, "email": one.email} for one in held])
+        assert {one.status for one in again.rows if one} <= {"unchanged"}
+    assert told[0] == told[1]
 
 
 def test_another_organization_has_other_consumers(shop: OrganizationStore, store: Store) -> None:
