@@ -160,6 +160,11 @@ class Service:
         if not worker:
             self._process.wait()
 
+    def kill_all(self) -> None:
+        """Leaves nothing behind, however a test has ended."""
+        if self._process is not None and self._process.poll() is None:
+            self.kill(worker=False)
+
     def stop(self) -> None:
         assert self._process is not None
         self._process.terminate()
@@ -213,9 +218,10 @@ def await_fresh(client: httpx.Client, shop: Shop) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="children are found in /proc")
 @pytest.mark.parametrize("worker", [True, False], ids=["worker", "server"])
 def test_what_was_answered_is_there_after_kills(
-    tmp_path: Path, database_url: str, worker: bool
+    tmp_path: Path, database_url: str, worker: bool, request: pytest.FixtureRequest
 ) -> None:
     service, shop = Service(tmp_path, database_url), Shop()
+    request.addfinalizer(service.kill_all)
     client, chance, number = service.start(), random.Random(0 if COMMIT else None), 1
     made(client, shop)
     for _ in range(POINTS):
