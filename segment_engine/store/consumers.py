@@ -68,8 +68,7 @@ class Consumers:
         """
         if len(rows) > MOST_ROWS:
             raise Invalid(f"at most {MOST_ROWS:,} consumers at a time, not {len(rows):,}")
-        region = self._organization.phone_region
-        given = [checked(row, region, f"consumers.{n}") for n, row in enumerate(rows)]
+        given = [checked(row, self._organization, f"consumers.{n}") for n, row in enumerate(rows)]
         problems = [problem for _, found in given for problem in found]
         if whole:
             refuse(problems)
@@ -107,15 +106,25 @@ class Consumers:
             (organization, ordinal, one.id, *_kept(one, instant), instant, number)
             for ordinal, one in enumerate(new, first)
         ]
+        known = [one for one in changed if one.ordinal >= 0]
+        self._let_go(connection, known)
         if fresh:
             _insert(connection, fresh)
-        known = [one for one in changed if one.ordinal >= 0]
         if known:
             _update(
                 connection,
                 [(*_kept(one), instant, number, organization, one.ordinal) for one in known],
             )
         want(connection, organization)
+
+    def _let_go(self, connection: Connection, known: list[State]) -> None:
+        """External ids that change are nobody's first: another row may take them over."""
+        name = "external_id"
+        moved = [one.ordinal for one in known if one.before[name] not in (None, one.values[name])]
+        if moved:
+            theirs = is_one_of(connection, consumers.c.ordinal, moved)
+            mine = consumers.c.organization == self._organization.id
+            connection.execute(update(consumers).where(mine, theirs).values({name: None}))
 
     def erase(self, consumer_id: str) -> None:
         """Forgets a consumer for good. Raises NotFound."""

@@ -12,6 +12,7 @@ import phonenumbers
 from segment_engine.errors import Problem
 from segment_engine.store import exact_json
 from segment_engine.store.attributes import is_speakable
+from segment_engine.store.records import Organization
 from segment_engine.values.folding import fold
 from segment_engine.values.isotime import DAY, SECOND, parse_iso, within_range
 
@@ -28,11 +29,15 @@ Values = dict[str, Any]
 """By column of the table; `metadata` is a patch by top-level key, or None to clear it."""
 
 
-def checked(row: Mapping[str, Any], region: str | None, place: str) -> tuple[Values, list[Problem]]:
+def checked(
+    row: Mapping[str, Any], organization: Organization, place: str
+) -> tuple[Values, list[Problem]]:
     """What a row gives, and what is wrong with it, at paths that begin with `place`.
 
-    `region` is where telephone numbers without a country are of. None clears a value.
+    A day is its first instant in the organization's zone, a telephone number without a country of
+    its region. None clears a value.
     """
+    region = organization.phone_region
     values: Values = {}
     problems: list[Problem] = []
     for key, given in row.items():
@@ -41,6 +46,9 @@ def checked(row: Mapping[str, Any], region: str | None, place: str) -> tuple[Val
             values[column] = None if given is None and column else check(given)
         except ValueError as fault:
             problems.append(Problem(f"{place}.{key[:60]}", str(fault)))
+    for column in _INSTANTS:
+        if isinstance(day := values.get(column), date):
+            values[column] = organization.engine.clock(day.isoformat()).as_of
     if (phone := values.get("phone")) and not _E164.fullmatch(phone):
         values["phone"] = found = _phone(phone, region)
         if found is None:
@@ -57,6 +65,7 @@ def checked(row: Mapping[str, Any], region: str | None, place: str) -> tuple[Val
 IDENTIFIERS = {"external_id": "externalId", "email_folded": "email", "phone": "phone"}
 """What a consumer is known by beside its id, in the order in which it is looked for."""
 _NAMED = (*IDENTIFIERS, "id")
+_INSTANTS = ("last_order_at", "created_at")
 
 
 @lru_cache(1 << 14)
@@ -141,14 +150,14 @@ def _number(given: Any) -> Decimal:
     return number
 
 
-def _instant(given: Any) -> int:
-    found: date | int | None
+def _instant(given: Any) -> int | date:
+    found: date | int | None = None
     if isinstance(given, datetime):
         found = _microseconds(given) if given.tzinfo else None
-    else:
-        found = parse_iso(given) if isinstance(given, str) else None
-    if not isinstance(found, int):
-        raise ValueError("it is an instant such as 2026-01-31T10:00:00Z")
+    elif isinstance(given, str | date):
+        found = parse_iso(given) if isinstance(given, str) else given
+    if found is None:
+        raise ValueError("it is a day, or an instant such as 2026-01-31T10:00:00Z")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -55,6 +56,29 @@ def test_a_row_means_who_is_known_by_it(shop: OrganizationStore, row: dict[str, 
     assert found.metadata == {"points": Decimal("12345678901234567.89"), "a": [1]}
 
 
+def test_a_day_is_its_first_instant_in_the_zone(store: Store) -> None:
+    shop = store.of(store.organizations.create("berlin", timezone="Europe/Berlin").id)
+    (told,) = shop.consumers.upsert([{"externalId": "1", "lastOrderAt": "2026-01-31"}])
+    shop.consumers.upsert([{"externalId": "1", "createdAt": date(2026, 7, 1)}])
+    found = shop.consumers.get(told.id)
+    assert found.last_order_at == 1_769_814_000_000_000  # 2026-01-30T23:00:00Z
+    assert found.created_at == 1_782_856_800_000_000  # 2026-06-30T22:00:00Z
+
+
+def test_an_identifier_may_pass_to_another_within_a_batch(shop: OrganizationStore) -> None:
+    ada, bob = shop.consumers.upsert([{"externalId": "1"}, {"externalId": "2"}])
+    shop.consumers.upsert(
+        [
+            {"id": ada.id, "externalId": None, "email": "ada@example.com"},
+            {"id": bob.id, "externalId": "1"},
+            {"externalId": "2", "fullName": "new"},
+        ]
+    )
+    assert shop.consumers.get(ada.id).external_id is None
+    assert shop.consumers.get(bob.id).external_id == "1"
+    assert [one.external_id for one in shop.consumers.at([2])] == ["2"]
+
+
 def test_rows_of_one_batch_may_mean_the_same_consumer(shop: OrganizationStore) -> None:
     told = shop.consumers.upsert(
         [
@@ -97,7 +121,8 @@ def test_identifiers_of_two_consumers_are_a_conflict(shop: OrganizationStore) ->
         ("totalOrderValue", "1e400"),
         ("totalOrderValue", "0.0000001"),
         ("totalOrderValue", Decimal("NaN")),
-        ("lastOrderAt", "2026-01-31"),
+        ("lastOrderAt", "2026-02-30"),
+        ("lastOrderAt", "2026-01-31 10:00"),
         ("lastOrderAt", 5),
         ("fullName", "a\0b"),
         ("fullName", "x" * 1001),
