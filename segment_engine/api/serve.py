@@ -68,6 +68,9 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         raise StoreError(f"cannot listen on {host} port {port}: {reason}") from None
     with made:
         made.set_inheritable(True)
+        # Connections inherit it. asyncio leaves it out where it cannot tell that it is TCP; then
+        # the body of an answer waits 40 ms for the client to acknowledge the head.
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield made
 
 
