@@ -1,7 +1,6 @@
 """Any text and any JSON gives a rule, or findings that point into it: never anything else."""
 
 import json
-import sys
 import time
 from random import Random
 from typing import Any
@@ -40,7 +39,7 @@ WORDS = (
     ),
 )
 LARGE = 64 * 1024
-MOST_SECONDS = 1 if sys.gettrace() is None else 10  # what measures coverage slows everything
+MOST_SECONDS = 10
 
 
 def assert_total(source: Any) -> None:
