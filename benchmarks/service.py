@@ -38,7 +38,8 @@ READY = re.compile(r"http://[0-9.]+:[0-9]+")
 CHANGED = 1_000
 RESTED = 2.0
 COLUMNS = (
-    'email, phone, "fullName", "externalId", "totalOrders", "totalOrderValue", "lastOrderAt", '
+    "email, case when phone is not null then '+49' || (1500000000 + id) end as phone, "
+    '"fullName", "externalId", "totalOrders", "totalOrderValue", "lastOrderAt", '
     '"createdAt", metadata'
 )
 CATALOG = "/api/v1/audiences"
@@ -46,8 +47,8 @@ TIERS = {
     "groupName": "Value",
     "tiers": [
         {"name": "Bronze", "order": 1, "startValue": 0, "endValue": 500},
-        {"name": "Silver", "order": 2, "startValue": 500, "endValue": "1500.50"},
-        {"name": "Gold", "order": 3, "startValue": "1500.50", "endValue": None},
+        {"name": "Silver", "order": 2, "startValue": 500, "endValue": 1500.5},
+        {"name": "Gold", "order": 3, "startValue": 1500.5, "endValue": None},
     ],
 }
 
