@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from segment_engine import Engine, OutputError, RunError, Schema, SourceError
 from segment_engine.batch import one_pass
-from segment_engine.batch.snapshot.encoding import FEW, MOST_TEXTS, encoded
+from segment_engine.batch.bitmaps import positions
+from segment_engine.batch.snapshot.encoding import FEW, MOST_ELEMENTS, MOST_TEXTS, encoded
 from segment_engine.batch.snapshot.snapshot import MOST_UNUSED
 from tests.properties.drawn import MOMENTS, Case, as_parquet, cases, randoms
 
@@ -86,6 +87,41 @@ def test_what_is_encoded_can_be_read(distinct: int, kind: Any, more: int) -> Non
     values = series.cast(pl.Boolean) if kind == pl.Boolean else series.cast(kind)
     values = values.set(pl.Series(numbers % 7 == 3), None)
     assert encoded(values).values().equals(values, null_equal=True)
+
+
+@given(
+    st.sampled_from((1, 3, MOST_ELEMENTS, MOST_ELEMENTS + 1)),
+    st.sampled_from((pl.Int64, pl.Float64, pl.String, pl.Boolean, pl.Datetime("us", "UTC"))),
+    st.booleans(),
+    st.integers(0, 9),
+)
+def test_lists_are_the_consumers_of_each_element(
+    distinct: int, kind: Any, with_missing: bool, seed: int
+) -> None:
+    numbers = pl.Series(range(distinct))
+    elements = numbers.cast(kind) if kind != pl.Boolean else numbers % 2 == 0
+    if with_missing:
+        elements = elements.set(numbers == 1, None)
+    random = np.random.default_rng(seed)
+    sizes = random.integers(0, 4, 128).tolist()
+    drawn = [elements.gather(random.integers(0, distinct, size)).to_list() for size in sizes]
+    lists = [None, [], *drawn, elements.to_list()]
+    values = pl.Series(lists, dtype=pl.List(kind))
+    found = encoded(values)
+    assert found.values().equals(values, null_equal=True)
+    assert found.at(np.array([130, 0, 1])).to_list() == [lists[130], None, []]
+    assert (found.kind == "plain") == (elements.n_unique() > MOST_ELEMENTS)
+    if found.kind != "plain":
+        told = [positions(row).tolist() for row in found.bits]
+        having = [
+            [place for place, one in enumerate(lists) if one and element in one]
+            for element in found.distinct
+        ]
+        assert told == [
+            [place for place, one in enumerate(lists) if one is not None],
+            [place for place, one in enumerate(lists) if one],
+            *having,
+        ]
 
 
 def rows(count: int = 2_000) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from segment_engine.backends.reading import Reading
 from segment_engine.batch import machine
 from segment_engine.batch.bitmaps import Words, packed
 from segment_engine.batch.frames import Values, words_of
-from segment_engine.batch.graph import Graph, Signed, compiled, negated
+from segment_engine.batch.graph import FALSE, Graph, Signed, compiled, negated
 from segment_engine.batch.snapshot.codes import MOST_SPANS, Codes, Questions, Spans
 from segment_engine.batch.snapshot.encoding import Encoded
 from segment_engine.expression.nodes import Expr, walk
@@ -63,6 +63,12 @@ class Asking:
             else:
                 self._of_several[number] = names, one
         self._questions = {name: Questions(name, some) for name, some in of_one.items()}
+        self._by = {
+            "steps": self._by_code,
+            "slices": self._by_code,
+            "elements": self._by_element,
+            "plain": self._by_value,
+        }
 
     def rows(
         self,
@@ -85,8 +91,7 @@ class Asking:
     def _found(self, tile: EncodedTile, asked: "_Tile") -> Iterator[tuple[int, Signed]]:
         for name, questions in self._questions.items():
             encoded = tile.encoded(self._values.expressions[name])
-            by = self._by_value if encoded.kind == "plain" else self._by_code
-            yield from by(tile, asked, questions, encoded)
+            yield from self._by[encoded.kind](tile, asked, questions, encoded)
         for number, (names, one) in self._of_several.items():
             make = partial(self._of_row, tile, names, one)
             yield number, asked.input(self._kept(tile, number, make))
@@ -115,6 +120,18 @@ class Asking:
                 continue
             node = codes.within(spans)
             yield number, asked.graph.either(node, negated(codes.present())) if missing else node
+
+    def _by_element(
+        self, tile: EncodedTile, asked: "_Tile", questions: Questions, encoded: Encoded
+    ) -> Iterator[tuple[int, Signed]]:
+        graph = asked.graph
+        present, filled, *rows = [asked.input(row) for row in encoded.bits]
+        for number, places, of_none, of_missing in questions.elements(encoded.distinct):
+            found = [rows[place] for place in places]
+            some = filled if len(found) == len(rows) else graph.any_of(found)
+            none = graph.both(present, negated(filled)) if of_none else FALSE
+            missing = negated(present) if of_missing else FALSE
+            yield number, graph.either(some, graph.either(none, missing))
 
     def _kept(self, tile: EncodedTile, number: int, make: Callable[[], Words]) -> Words:
         predicate = self._predicates[number]

@@ -6,6 +6,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from segment_engine.backends.polars_expr import constants, to_polars
@@ -60,12 +61,30 @@ class Questions:
             yield from self._searched(distinct, given)
         others = self._others if given is not None else list(self.predicates)
         if others:
-            with_missing = distinct.extend_constant(None, 1)
-            for one in pl.DataFrame({self.name: with_missing}).select(
-                to_polars(self.predicates[number]).alias(str(number)) for number in others
-            ):
-                truths = one.fill_null(False).to_numpy()
-                yield int(one.name), _runs(truths[:-1]), bool(truths[-1])
+            for number, truths in self._truths(others, distinct.extend_constant(None, 1)):
+                yield number, _runs(truths[:-1]), bool(truths[-1])
+
+    def elements(self, distinct: pl.Series) -> Iterator[tuple[int, list[int], bool, bool]]:
+        """The places of the elements for which each is true, and whether of none and of missing.
+
+        Nothing that is asked of a list depends on more than one of its elements.
+        """
+        alone: Any = pa.LargeListArray.from_arrays(range(len(distinct) + 1), distinct.to_arrow())
+        lists = pl.Series(alone, dtype=pl.List(distinct.dtype))
+        every = pl.concat([lists, pl.Series([[], None], dtype=lists.dtype)])
+        for number, truths in self._truths(list(self.predicates), every):
+            *_, of_none, of_missing = truths.tolist()
+            yield number, np.flatnonzero(truths[:-2]).tolist(), of_none, of_missing
+
+    def _truths(
+        self, numbers: Sequence[int], values: pl.Series
+    ) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        """For which of the values each predicate is true."""
+        asked = [to_polars(self.predicates[number]).alias(str(number)) for number in numbers]
+        frame = pl.DataFrame({self.name: values})
+        for one in frame.select(asked):
+            truths = one if len(one) == len(frame) else one.new_from_index(0, len(frame))
+            yield int(one.name), truths.fill_null(False).to_numpy()
 
     def _given(self, dtype: pl.DataType) -> pl.Series | None:
         """The constants; None where they are not of the values' own type, as they should be."""

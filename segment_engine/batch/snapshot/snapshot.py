@@ -214,7 +214,7 @@ class Snapshot:
         for key in keys:
             encoded = self._store.value(segment.values[key], segment.size)
             assert encoded is not None, "what is damaged was made anew before"
-            coded = encoded.kind != "plain" and len(places) * MANY > segment.size
+            coded = encoded.is_coded and len(places) * MANY > segment.size
             found[key] = encoded.values().gather(places) if coded else encoded.at(places)
         return pl.DataFrame(found)
 

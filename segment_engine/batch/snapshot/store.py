@@ -30,7 +30,7 @@ from segment_engine.values.zones import tzdata_version
 
 LIST, LOCK = "snapshot.json", "snapshot.lock"
 OURS = re.compile(r"segment-[0-9a-f]{16}\.(?:bits|arrow|json)")
-FORMAT, VERSION = "segment-engine snapshot", 2
+FORMAT, VERSION = "segment-engine snapshot", 3
 MADE_BY = {
     "segment-engine": f"{__version__}, format {VERSION}",
     "polars": pl.__version__,
@@ -211,7 +211,7 @@ class Store:
         name = f"segment-{secrets.token_hex(8)}"
         if encoded.bits.size:
             self._write(f"{name}.bits", lambda file: file.write(encoded.bits.data.cast("B")))
-        self.write_series(encoded.distinct, f"{name}.arrow")
+        self.write_series(encoded.loaded, f"{name}.arrow")
         return ValueFiles(made_of, encoded.kind, len(encoded.bits), name)
 
     def value(self, held: ValueFiles, size: int) -> Encoded | None:
