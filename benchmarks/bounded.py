@@ -3,14 +3,17 @@
     python -m benchmarks.bounded [--consumers 10000000] [--audiences 1000] [--pool shared|wide]
         [--text-ids] [--memory 2GB] [--jobs 2] [--folder FOLDER]
 
-The same command runs three times: it builds the snapshot and publishes the first generation,
-publishes the first generation of another folder from the snapshot, and the second one there.
+The same command runs four times: it builds the snapshot and publishes the first generation,
+publishes the first generation of another folder from the snapshot, the second one there, and, after
+some of the consumers changed and an hour passed, the third one, asking only those and whom time
+moves.
 """
 
 import argparse
 import json
 import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -20,6 +23,7 @@ from benchmarks import consumers, memory, pools
 RUN = "from segment_engine.cli import app; app()"
 PART = 1_000_000
 """Consumers in a file."""
+FIRST = "00000.parquet"
 
 
 def main() -> None:
@@ -51,6 +55,25 @@ def main() -> None:
                 *(("--jobs", chosen.jobs) if chosen.jobs else ()),
             ]
             _show(name, memory.watched(command), bare)
+        changed = _change(folder / "all" / FIRST, folder / "changed.parquet")
+        later = (pools.AS_OF + timedelta(hours=1)).isoformat()
+        # Of an option that is there twice the last one counts.
+        command += ["--as-of", later, "--incremental", "--changed-ids", folder / "changed.parquet"]
+        _show(f"third generation, {changed:,} changed", memory.watched(command), bare)
+
+
+def _change(file: Path, ids: Path) -> int:
+    """Changes each tenth consumer of a file and writes their ids to another one; how many."""
+    with duckdb.connect() as connection:
+        fresh = file.with_suffix(".fresh")
+        orders = """case when i % 10 = 0 then 39 - "totalOrders" else "totalOrders" end"""
+        numbered = f"(select *, row_number() over () - 1 as i from '{file}')"
+        rows = f'select * exclude (i) replace ({orders} as "totalOrders") from {numbered}'
+        changed = f"select id from {numbered} where i % 10 = 0"
+        connection.execute(f"copy ({rows}) to '{fresh}' (format parquet)")
+        connection.execute(f"copy ({changed}) to '{ids}' (format parquet)")
+        fresh.replace(file)
+        return connection.sql(f"from '{ids}'").count("*").fetchall()[0][0]  # type: ignore[no-any-return]
 
 
 def _options() -> argparse.Namespace:
