@@ -1,18 +1,22 @@
 """Idempotency-Key on POST: the same request twice is done once, and answered the same.
 
-Answers of success are kept. A problem changed nothing, so it frees the key.
+Answers of success are kept, in the transaction of what was changed. A problem changed nothing, so
+it frees the key.
 """
 
 import hashlib
+import math
 import re
+from collections.abc import Callable
 
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from segment_engine.api.problems import Fault, invalid
-from segment_engine.errors import Conflict, Invalid, Problem
+from segment_engine.api.problems import Fault, invalid, told_by
+from segment_engine.errors import Conflict, Invalid, Problem, StoreError
 from segment_engine.store.replies import Begun, Replies, Reply
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -24,6 +28,8 @@ class Idempotent:
 
     def __init__(self, app: ASGIApp, replies: Replies) -> None:
         self._app, self._replies = app, replies
+        # Who holds the database must never wait for the threads of those who wait for it.
+        self._ending = CapacityLimiter(math.inf)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = Headers(scope=scope).getlist("idempotency-key") if _asks(scope) else []
@@ -38,7 +44,7 @@ class Idempotent:
             begun = await run_in_threadpool(
                 self._replies.begin, organization, given[0], _hash(scope)
             )
-        except (Conflict, Invalid) as refused:
+        except StoreError as refused:
             return await _refusal(refused).response()(scope, receive, send)
         if isinstance(begun, Reply):
             return await _replayed(begun)(scope, receive, send)
@@ -48,17 +54,24 @@ class Idempotent:
         """Asks the app, and keeps its answer before a byte of it is sent."""
         answer = _Answer()
         try:
-            await self._app(scope, receive, answer.take)
+            with begun.changes.joining():
+                await self._app(scope, receive, answer.take)
         except BaseException:
-            await run_in_threadpool(self._replies.free, begun)
+            await self._ended(lambda: self._replies.free(begun))
             raise
         reply = answer.reply()
-        if 200 <= reply.status < 300:
-            await run_in_threadpool(self._replies.keep, begun, reply)
-        else:
-            await run_in_threadpool(self._replies.free, begun)
+        try:
+            if 200 <= reply.status < 300:
+                await self._ended(lambda: self._replies.keep(begun, reply))
+            else:
+                await self._ended(lambda: self._replies.free(begun))
+        except StoreError as refused:
+            return await _refusal(refused).response()(scope, receive, send)
         for message in answer.messages:
             await send(message)
+
+    async def _ended(self, how: Callable[[], None]) -> None:
+        await to_thread.run_sync(how, limiter=self._ending)
 
 
 class _Answer:
@@ -92,10 +105,12 @@ def _hash(scope: Scope) -> str:
     return hashed.hexdigest()
 
 
-def _refusal(refused: Conflict | Invalid) -> Fault:
+def _refusal(refused: StoreError) -> Fault:
     if isinstance(refused, Conflict):
         return Fault(409, refused.message, "idempotency-key-running", headers={"Retry-After": "1"})
-    return Fault(422, refused.message, "idempotency-key-reused")
+    if isinstance(refused, Invalid):
+        return Fault(422, refused.message, "idempotency-key-reused")
+    return told_by(refused)
 
 
 def _replayed(reply: Reply) -> Response:

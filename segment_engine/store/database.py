@@ -1,7 +1,9 @@
 """The database: SQLite in WAL mode or PostgreSQL, its transactions and its clock."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
+from threading import RLock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -51,16 +53,35 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that may write; on SQLite it waits for the others from its start."""
-        with _reached(), self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection.exec_driver_sql("begin immediate")
+        """A transaction that may write; on SQLite it waits for the others from its start.
+
+        It commits at its end, or with all of those that it is joined with.
+        """
+        if (joined := _JOINED.get()) is not None:
+            with _reached(), joined.part(self._begun) as connection:
+                yield connection
+            return
+        with _reached(), self._begun() as connection:
             yield connection
             connection.commit()
 
     @contextmanager
+    def _begun(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("begin immediate")
+            yield connection
+
+    @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that reads one state of the database, whoever writes meanwhile."""
+        """A transaction that reads one state of the database, whoever writes meanwhile.
+
+        Behind one that is joined with others it reads what that has written.
+        """
+        if (joined := _JOINED.get()) is not None and joined.has_begun:
+            with _reached(), joined.part(self._begun) as connection:
+                yield connection
+            return
         with _reached(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("begin")
@@ -77,6 +98,61 @@ class Database:
     def close(self) -> None:
         """Ends all connections."""
         self.engine.dispose()
+
+
+class Joined:
+    """Transactions that write, one after the other in any threads, and commit as one.
+
+    One that fails is undone alone; without `commit` all are.
+    """
+
+    def __init__(self) -> None:
+        self._held, self._lock = ExitStack(), RLock()
+        self._connection: Connection | None = None
+        self._ended = False
+
+    @contextmanager
+    def joining(self) -> Iterator[None]:
+        """Those that begin in the block are joined, also in threads that have its context."""
+        before = _JOINED.set(self)
+        try:
+            yield
+        finally:
+            _JOINED.reset(before)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is something to commit."""
+        return self._connection is not None
+
+    @contextmanager
+    def part(self, begun: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
+        """One of the transactions; `begun` makes the whole where it is the first."""
+        with self._lock:
+            if self._ended:
+                raise StoreError("the transactions that this one is joined with have ended")
+            if self._connection is None:
+                self._connection = self._held.enter_context(begun())
+            with self._connection.begin_nested():
+                yield self._connection
+
+    def commit(self) -> None:
+        """All is there from now on, or nothing where this raises StoreError."""
+        self._end(lambda connection: connection.commit())
+
+    def undo(self) -> None:
+        """Nothing of it was; after `commit` there is nothing to undo."""
+        self._end(lambda connection: connection.rollback())
+
+    def _end(self, how: Callable[[Connection], None]) -> None:
+        with self._lock, _reached(), self._held:
+            self._ended = True
+            if self._connection is not None:
+                connection, self._connection = self._connection, None
+                how(connection)
+
+
+_JOINED: ContextVar[Joined | None] = ContextVar("joined", default=None)
 
 
 @contextmanager

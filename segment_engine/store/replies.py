@@ -1,16 +1,21 @@
-"""Answers kept under a client's Idempotency-Key, so that asking twice does once."""
+"""Answers kept under a client's Idempotency-Key, so that asking twice does once.
+
+What a request changes and its answer commit together: wherever its process dies, either both are
+there or neither is.
+"""
 
 import json
 import os
 import platform
 import secrets
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from segment_engine.errors import Conflict, Invalid
-from segment_engine.store.database import Database
+from segment_engine.errors import Conflict, Invalid, StoreError
+from segment_engine.store.database import Database, Joined
 from segment_engine.store.jobs import lives
 from segment_engine.store.tables import idempotency
 
@@ -20,6 +25,7 @@ RUNS_US = 5 * 60 * 1_000_000
 """A request that has no answer after so long has died, and its key is free."""
 
 
+_RUNS = "A request with this Idempotency-Key is still running"
 _PROCESS = [platform.node(), os.getpid(), secrets.token_hex(8)]
 """Host, number and a name of this process: what began with a key says so in place of headers."""
 
@@ -35,11 +41,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The right to answer the request of one key; lost where it died and another began."""
+    """The right to answer the request of one key; lost where it died and another began.
+
+    `changes` are all that the request writes, which is there as soon as its answer is kept.
+    """
 
     organization: str
     key: str
     created_at: int
+    changes: Joined = field(default_factory=Joined, compare=False)
 
 
 class Replies:
@@ -60,7 +70,9 @@ class Replies:
             begun = Begun(organization, key, now)
             if self._inserted(connection, begun, request):
                 return begun
-            row = connection.execute(select(idempotency).where(_is(organization, key))).one()
+            # Held, since what a process that died has sent may still be about to commit.
+            held = select(idempotency).where(_is(organization, key)).with_for_update()
+            row = connection.execute(held).one()
             if row.status is None and _is_dead(row.headers):
                 connection.execute(delete(idempotency).where(_is(organization, key)))
                 self._inserted(connection, begun, request)
@@ -68,17 +80,29 @@ class Replies:
         if row.request != request:
             raise Invalid("Idempotency-Key was used with another request")
         if row.status is None:
-            raise Conflict("A request with this Idempotency-Key is still running")
+            raise Conflict(_RUNS)
         return Reply(row.status, json.loads(row.headers), row.body)
 
     def keep(self, begun: Begun, reply: Reply) -> None:
-        """Keeps the answer for 24 hours from when it was begun."""
+        """Commits what was changed and the answer, for 24 hours from when it was begun.
+
+        Raises Conflict, and nothing was changed, where another request has the key now.
+        """
         told = {"status": reply.status, "headers": json.dumps(reply.headers), "body": reply.body}
-        with self._database.writing() as connection:
-            connection.execute(update(idempotency).where(_still(begun)).values(told))
+        try:
+            with begun.changes.joining(), self._database.writing() as connection:
+                kept = update(idempotency).where(_still(begun)).values(told)
+                if connection.execute(kept).rowcount != 1:
+                    raise Conflict(_RUNS)
+            begun.changes.commit()
+        except BaseException:
+            with suppress(StoreError):
+                self.free(begun)
+            raise
 
     def free(self, begun: Begun) -> None:
-        """Gives the key back: nothing was done."""
+        """Gives the key back: nothing was changed."""
+        begun.changes.undo()
         with self._database.writing() as connection:
             connection.execute(delete(idempotency).where(_still(begun)))
 
