@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from segment_engine.api.exact_json import dumps
 from segment_engine.api.routing import JSON
+from segment_engine.store.exact_json import answer
 
 
 def answered(
@@ -17,7 +17,7 @@ def answered(
     """The answer; keys that were never set, as what is not included, are left out."""
     many = isinstance(told, Sequence)
     content = [_plain(one) for one in told] if many else _plain(told)  # type: ignore[arg-type]
-    return Response(dumps(content), status, headers, JSON)
+    return Response(answer(content), status, headers, JSON)
 
 
 def _plain(told: BaseModel) -> object:

@@ -9,7 +9,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
 
-from segment_engine.api.exact_json import dumps
 from segment_engine.errors import (
     Conflict,
     Invalid,
@@ -18,6 +17,7 @@ from segment_engine.errors import (
     RevisionConflict,
     StoreError,
 )
+from segment_engine.store.exact_json import answer
 from segment_engine.store.generations import Gone
 
 MEDIA_TYPE = "application/problem+json"
@@ -68,7 +68,7 @@ class Fault(HTTPException):
             body["message"] = self.detail
         if self.details:
             body["details"] = [_told(one) for one in self.details[:MOST_DETAILS]]
-        return Response(dumps(body), self.status_code, self.headers, MEDIA_TYPE)
+        return Response(answer(body), self.status_code, self.headers, MEDIA_TYPE)
 
 
 def _told(one: Problem) -> dict[str, Any]:

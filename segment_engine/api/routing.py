@@ -9,9 +9,9 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from segment_engine.api.exact_json import Refused, loads
 from segment_engine.api.problems import invalid, plain
 from segment_engine.errors import Problem
+from segment_engine.store.exact_json import Refused, received
 
 JSON = "application/json"
 
@@ -27,7 +27,7 @@ class ExactRequest(Request):
 def exact(body: bytes, field: str = "body") -> Any:
     """What JSON says. Raises Fault 400."""
     try:
-        return loads(body)
+        return received(body)
     except Refused as refused:
         raise invalid(Problem(field, str(refused), "json")) from None
 

@@ -12,6 +12,7 @@ from segment_engine.errors import Conflict, Invalid, NotFound, Problem, SegmentE
 from segment_engine.store import exact_json
 from segment_engine.store.counting import definition_changed, lock
 from segment_engine.store.database import Database, now
+from segment_engine.store.ids import is_id
 from segment_engine.store.jobs import want
 from segment_engine.store.records import Organization
 from segment_engine.store.tables import organizations
@@ -44,6 +45,8 @@ class Organizations:
         that is taken."""
         if not 1 <= len(name.strip()) <= 100 or "\0" in name:
             raise Invalid("an organization's name has 1 to 100 characters")
+        if is_id(name.strip()):
+            raise Invalid("an organization's name is not spelt as an id")
         given = dict(zip(SETTINGS, (timezone, currency, phone_region, schema), strict=True))
         with self._database.writing() as connection:
             identity = f"org_{ULID()}"
@@ -55,10 +58,11 @@ class Organizations:
         return self.get(identity)
 
     def get(self, id_or_name: str) -> Organization:
-        """One of them. Raises NotFound."""
-        named = or_(organizations.c.id == id_or_name, organizations.c.name == id_or_name)
+        """The one of that id, else the one of that name. Raises NotFound."""
+        known = organizations.c.id == id_or_name
+        named = select(organizations).where(or_(known, organizations.c.name == id_or_name))
         with self._database.reading() as connection:
-            row = connection.execute(select(organizations).where(named)).first()
+            row = connection.execute(named.order_by(known.desc())).first()
         if row is None:
             raise NotFound(f"there is no organization {id_or_name!r}")
         return _organization(row._asdict())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segment_engine.store.exact_json import dumps, loads
+from segment_engine.store.exact_json import Refused, answer, dumps, loads, received
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 NUMBERS = st.integers(-(10**40), 10**40) | st.decimals(allow_nan=False, allow_infinity=False)
@@ -29,6 +29,26 @@ def test_what_is_written_is_read(value: Any) -> None:
 def test_what_was_read_is_written_the_same(value: Any) -> None:
     text = dumps(value)
     assert dumps(loads(text)) == text
+
+
+@given(VALUES)
+def test_what_is_answered_is_received(value: Any) -> None:
+    told = answer(value)
+    if b"\\u0000" not in told:
+        assert received(told) == value and loads(told.decode()) == value
+        assert answer(received(told)) == told, "keys stand as they were sent"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a": 1, "a": 1}', b'"\\u0000"', b'"\\udc00"', b'"\\ud800 "', b"\xff",
+     b"[" * 101 + b"]" * 101, b"-Infinity", b"1e99999999999999999999", b"", b"[" * 100_000],
+)  # fmt: skip
+def test_what_has_no_meaning_or_two_is_not_received(body: bytes) -> None:
+    with pytest.raises(Refused):
+        received(body)
+    assert received(b'"\\\\u0000 \\ud83c\\udf88"') == "\\u0000 🎈"
+    assert received(b"9" * 5_000) == Decimal("9" * 5_000)
 
 
 @given(st.dictionaries(TEXTS, st.integers()), st.randoms())

@@ -1,9 +1,11 @@
 """Organizations and their keys."""
 
 import pytest
+from sqlalchemy import update
 
 from segment_engine.errors import Conflict, Invalid, NotFound
 from segment_engine.store.store import Store
+from segment_engine.store.tables import organizations
 
 
 def test_an_organization_keeps_its_settings(store: Store) -> None:
@@ -17,6 +19,18 @@ def test_an_organization_keeps_its_settings(store: Store) -> None:
     assert [job.kind for job in store.jobs.state(made.id)] == ["materialize"]
     with pytest.raises(Conflict, match="already"):
         store.organizations.create("shop")
+
+
+def test_an_id_is_nobody_elses_name(store: Store) -> None:
+    first, second = (store.organizations.create(name) for name in ("one", "two"))
+    with pytest.raises(Invalid, match="spelt as an id"):
+        store.organizations.create(first.id)
+    for other, mine in ((first, second), (second, first)):
+        with store.database.writing() as connection:  # as it may be since before
+            named = update(organizations).where(organizations.c.id == other.id)
+            connection.execute(named.values(name=mine.id))
+        assert store.organizations.get(mine.id).id == mine.id
+        assert store.of(other.id).organization.id == other.id
 
 
 @pytest.mark.parametrize(
