@@ -30,6 +30,12 @@ def basis_text(run: Memberships) -> str | None:
     return None if run.basis is None else json.dumps(asdict(run.basis))
 
 
+def token_of(basis: str | None) -> str | None:
+    """What the snapshot that a run left behind is known by; of what `basis_text` gave."""
+    known = _basis(basis)
+    return None if known is None else known.snapshot
+
+
 def _basis(text: str | None) -> Basis | None:
     try:
         return Basis(**json.loads(text or ""))

@@ -18,21 +18,20 @@ def asked(
     rules: Any,
     since: Memberships | None,
     change: int | None,
-    counted: bool = False,
 ) -> Memberships:
     """A run over the consumers as they are read, by way of a snapshot.
 
     `since` is a run as of the change `change`. A snapshot that is damaged is made anew.
     """
     try:
-        found = _asked(reading, snapshot, rules, since, change, counted)
+        found = _asked(reading, snapshot, rules, since, change)
         if is_by_ordinal(found, reading.ordinals):
             return found
     except OutputError:
         if not snapshot.exists():
             raise
     shutil.rmtree(snapshot, ignore_errors=True)
-    found = _asked(reading, snapshot, rules, None, None, counted)
+    found = _asked(reading, snapshot, rules, None, None)
     if not is_by_ordinal(found, reading.ordinals):
         raise StoreError("the ordinals of consumers are not those from 0 on")
     return found
@@ -44,18 +43,16 @@ def _asked(
     rules: Any,
     since: Memberships | None,
     change: int | None,
-    counted: bool,
 ) -> Memberships:
-    changed = reading.source(change)
+    changed, lists = reading.source(change), reading.lists(rules.values())
     told = since is not None and changed.ordinals is not None
     return reading.engine.materialize(
         rules,
         changed.source,
         as_of=format_instant(reading.as_of),
         id_column=ORDINAL,
-        lists=reading.lists(rules.values()),
+        lists={key: one.ordinals().tolist() for key, one in lists.items()},
         snapshot=snapshot,
         since=since if told else None,
         changed=changed.ordinals if told else None,
-        count_predicates=counted,
     )

@@ -1,26 +1,20 @@
 """Previews: who a rule would have as members, before it is saved."""
 
-import json
-import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
 from ulid import ULID
 
 from segment_engine.batch.bitmaps import Bitmap, Tile
-from segment_engine.batch.by_ordinal import basis_text, run_before
-from segment_engine.batch.memberships import Memberships
+from segment_engine.batch.view import Question
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.errors import Problem
-from segment_engine.expression.logic import Condition
 from segment_engine.expression.nodes import Call, Expr
 from segment_engine.expression.resolve import AND
 from segment_engine.expression.spelling import spell
 from segment_engine.rule import Rule
-from segment_engine.store.asking import asked
 from segment_engine.store.consumers import Consumers
 from segment_engine.store.database import Database
 from segment_engine.store.outcome import reason_of
@@ -28,12 +22,12 @@ from segment_engine.store.problems import invalid
 from segment_engine.store.records import Organization
 from segment_engine.store.references import Names
 from segment_engine.store.rules import Statements
-from segment_engine.store.source import Erased, Reading
+from segment_engine.store.source import Reading
+from segment_engine.store.views import Views
+from segment_engine.values.isotime import format_instant
 
 FIRST = 20
 """Members that a preview shows, unless told."""
-MOST_USUAL = 200
-"""Conditions of audiences whose values are kept for previews."""
 _WHOLE = "rule"
 
 
@@ -56,101 +50,54 @@ class Preview:
 
 
 class Previews:
-    """Previews for one organization; they wait for no run, and for one another.
+    """Previews for one organization, on the consumers as they are."""
 
-    They have a snapshot of their own, and beside it what the last of them was computed from.
-    """
-
-    def __init__(self, database: Database, organization: Organization, folder: Path) -> None:
-        """`folder` keeps the snapshots of this host."""
+    def __init__(self, database: Database, organization: Organization, views: Views) -> None:
         self._database, self._id = database, organization.id
-        self._snapshot = folder / "previews" / organization.id
+        self._kept = views.of(organization.id)
         self._consumers = Consumers(database, organization)
 
     def preview(self, rule: Any, first: int = FIRST) -> Preview:
         """The members of a rule, as text or as rows. Raises Invalid where it is wrong."""
-        with self._database.reading() as connection:
+        with self._kept.lock, self._database.reading() as connection:
             reading = Reading(connection, self._consumers, self._id)
-            names = Names(connection, self._id)
-            statements = Statements(reading.engine, names, lambda: f"rul_{ULID()}")
-            stated = statements.of_text if isinstance(rule, str) else statements.of_rows
-            found = stated(rule).rule
-            run, parts = self._asked(reading, found)
-            if (fault := run.failed.get(_WHOLE)) is not None:
+            found = self._checked(connection, reading, rule)
+            texts = map(spell, _clauses(found.expression))
+            clauses = {f"clause {n}": text for n, text in enumerate(texts)}
+            question = _asked(reading, {**clauses, _WHOLE: found}, found)
+            if (fault := question.failed.get(_WHOLE)) is not None:
                 field = "expression" if isinstance(rule, str) else "rules"
                 raise invalid([Problem(field, reason_of(fault))])
-            return _told(reading, found, run, parts, first)
+            view, tiles = self._kept.asked(reading, question)
+            erased = reading.erased()
+        gone = Bitmap({n: Tile.of(places) for n, places in erased.items()})
+        kept = {key: one - gone for key, one in view.members(question, tiles).items()}
+        return Preview(
+            text=found.text,
+            count=len(kept[_WHOLE]),
+            consumers=view.size - len(gone),
+            ordinals=kept[_WHOLE].ordinals(0, first).tolist(),
+            clauses=[(text, len(kept[key])) for key, text in clauses.items()],
+            diagnostics=found.diagnostics,
+            as_of=reading.as_of,
+        )
 
-    def _asked(self, reading: Reading, rule: Rule) -> tuple[Memberships, dict[str, str]]:
-        """The run, and by their keys in it the conditions that the rule joins by `and`."""
-        clauses = [spell(one) for one in _clauses(rule.expression)]
-        parts = {f"clause {n}": one for n, one in enumerate(clauses)}
-        rules = {**_usual(reading), **reading.behind(rule), **parts, _WHOLE: rule}
-        return self._run(reading, rules), parts
-
-    def _run(self, reading: Reading, rules: dict[str, Any]) -> Memberships:
-        since, change = self._last()
-        run = asked(reading, self._snapshot, rules, since, change)
-        self._keep(run, reading)
-        return run
-
-    # ---- what the last one was computed from: who has changed since is all that is read then
-
-    def _last(self) -> tuple[Memberships | None, int | None]:
-        try:
-            told = json.loads(self._beside.read_bytes())
-            return run_before(int(told["ordinals"]), {}, told["basis"]), int(told["change"])
-        except (OSError, ValueError, TypeError, KeyError):
-            return None, None
-
-    def _keep(self, run: Memberships, reading: Reading) -> None:
-        told = {
-            "basis": basis_text(run),
-            "change": reading.organization.change_seq,
-            "ordinals": reading.ordinals,
-        }
-        fresh = self._beside.with_suffix(f".{secrets.token_hex(8)}")
-        fresh.write_text(json.dumps(told), encoding="utf-8")
-        os.replace(fresh, self._beside)
-
-    @property
-    def _beside(self) -> Path:
-        return self._snapshot.with_suffix(".json")
+    def _checked(self, connection: Connection, reading: Reading, rule: Any) -> Rule:
+        names = Names(connection, self._id)
+        statements = Statements(reading.engine, names, lambda: f"rul_{ULID()}")
+        stated = statements.of_text if isinstance(rule, str) else statements.of_rows
+        return stated(rule).rule
 
 
-def _told(
-    reading: Reading, rule: Rule, run: Memberships, parts: Mapping[str, str], first: int
-) -> Preview:
-    erased = reading.erased()
-    members = _without(run.bitmap(_WHOLE), erased)
-    return Preview(
-        text=rule.text,
-        count=len(members),
-        consumers=reading.ordinals - sum(map(len, erased.values())),
-        ordinals=members.ordinals(0, first).tolist(),
-        clauses=[(text, len(_without(run.bitmap(key), erased))) for key, text in parts.items()],
-        diagnostics=rule.diagnostics,
-        as_of=reading.as_of,
+def _asked(reading: Reading, rules: Mapping[str, Any], whole: Rule) -> Question:
+    every = {**reading.behind(whole), **rules}
+    return Question(
+        reading.engine,
+        every,
+        reading.lists(every.values()),
+        reading.source(None).source.columns,
+        format_instant(reading.as_of),
     )
-
-
-def _usual(reading: Reading) -> dict[str, Any]:
-    """Conditions that are asked beside the rule, so that what they read stays in the snapshot.
-
-    Another preview would have to read it of all consumers again.
-    """
-    specs = reading.engine.schema.specs.values()
-    plain = [one.name for one in specs if one.derived is None and one.column != "metadata"]
-    conditions = dict.fromkeys(
-        part
-        for rule in reading.rules.values()
-        if isinstance(rule, Rule)
-        for part in rule.logic
-        if isinstance(part, Condition)
-    )
-    texts = [spell(one.expression) for one in [*conditions][:MOST_USUAL]]
-    checked = [reading.checked(text) for text in (*(f"{name} exists" for name in plain), *texts)]
-    return {f"usual {n}": one for n, one in enumerate(checked)}
 
 
 def _clauses(expr: Expr) -> Iterator[Expr]:
@@ -159,8 +106,3 @@ def _clauses(expr: Expr) -> Iterator[Expr]:
         yield from expr.args
     else:
         yield expr
-
-
-def _without(members: Bitmap, erased: Erased) -> Bitmap:
-    gone = Bitmap({n: Tile.of(places) for n, places in erased.items()})
-    return members - gone if gone.tiles else members

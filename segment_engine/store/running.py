@@ -15,18 +15,21 @@ from segment_engine.store.outcome import Before, Outcome, before
 from segment_engine.store.previewing import FIRST, Preview, Previews
 from segment_engine.store.records import Organization
 from segment_engine.store.source import Defined, Reading
+from segment_engine.store.views import Views
 
 
 class Runs:
     """Runs over one organization on this host."""
 
-    def __init__(self, database: Database, organization: Organization, folder: Path) -> None:
+    def __init__(
+        self, database: Database, organization: Organization, folder: Path, views: Views
+    ) -> None:
         """`folder` keeps the snapshots of this host."""
         self._database, self._id = database, organization.id
-        self._snapshot = folder / "snapshots" / organization.id
+        self._snapshot = folder / organization.id
         self._consumers = Consumers(database, organization)
         self._generations = Generations(database, organization)
-        self._previews = Previews(database, organization, folder)
+        self._previews = Previews(database, organization, views)
 
     def preview(self, rule: Any, first: int = FIRST) -> Preview:
         """The members of a rule that is not saved; see `Previews.preview`."""

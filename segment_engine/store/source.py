@@ -8,7 +8,7 @@ from typing import Any
 from pyroaring import BitMap
 from sqlalchemy import Connection, func, select
 
-from segment_engine.backends.sources.tiled import TiledSource
+from segment_engine.backends.sources.tiled import Columns, TiledSource
 from segment_engine.batch.bitmaps import TILE, Bitmap
 from segment_engine.batch.by_ordinal import most_told
 from segment_engine.engine import Engine
@@ -18,6 +18,7 @@ from segment_engine.store import organizations
 from segment_engine.store.bitmaps import KeptTile, reader_of
 from segment_engine.store.consumers import Consumers
 from segment_engine.store.database import now
+from segment_engine.store.generations import basis_of, newest
 from segment_engine.store.tables import audiences, consumers, static_members
 
 Rows = Sequence[tuple[int, str, int]]
@@ -64,18 +65,23 @@ class Reading:
 
     def source(self, since: int | None) -> Changed:
         """The consumers, and who changed after the change `since`, unless they are too many."""
-        told = None
-        if since is not None:
-            most = most_told(self.ordinals)
-            told = self._reader.read_changed(self._connection, since, most)
-        source = TiledSource(self._read_all, told, self._fingerprint())
+        told = None if since is None else self.changed(since)
+        source = TiledSource(self._read_all, told, self.fingerprint)
         return Changed(source, None if told is None else told["ordinal"])
+
+    def changed(self, since: int) -> Columns | None:
+        """All columns of who changed after the change `since`, unless they are too many."""
+        return self._reader.read_changed(self._connection, since, most_told(self.ordinals))
 
     def _read_all(self, columns: list[str], size: int) -> Any:
         return self._reader.read_all(self._connection, columns, size)
 
-    def _fingerprint(self) -> str:
-        """What is put back from a copy counts on from there, at another instant."""
+    @cached_property
+    def fingerprint(self) -> str:
+        """Another one whenever consumers are others; see `change_of`.
+
+        What is put back from a copy counts on from there, at another instant.
+        """
         change = self.organization.change_seq
         query = select(func.max(consumers.c.updated_at)).where(
             consumers.c.organization == self.organization.id, consumers.c.change_seq == change
@@ -98,6 +104,11 @@ class Reading:
             if change > since:
                 by_tile.setdefault(ordinal // TILE, []).append(ordinal % TILE)
         return {tile: BitMap(places) for tile, places in by_tile.items()}
+
+    def newest_basis(self) -> str | None:
+        """What the newest generation was computed from, in JSON."""
+        number = newest(self._connection, self.organization.id)
+        return basis_of(self._connection, self.organization.id, number)
 
     # ---- definitions
 
@@ -145,11 +156,13 @@ class Reading:
         """The bitmap of those rows, read when it is needed, while the transaction lasts."""
         return Bitmap({tile: KeptTile(count, hash, self.tiles) for tile, hash, count in rows})
 
-    def lists(self, rules: Iterable[Rule | str]) -> dict[str, list[int]]:
-        """The ordinals of audiences without a rule that these rules refer to."""
+    def lists(self, rules: Iterable[Rule | str]) -> dict[str, Bitmap]:
+        """The members of audiences without a rule that these rules refer to."""
         named = {key for rule in rules if isinstance(rule, Rule) for key in rule.audiences}
+        if not named:
+            return {}
         without = [key for key in self.audiences if key in named and key not in self.rules]
-        return {key: self.members(key).ordinals().tolist() for key in without}
+        return {key: self.members(key) for key in without}
 
     def behind(self, rule: Rule) -> dict[str, Rule | str]:
         """The rules that a rule refers to, and those that these refer to."""
@@ -161,6 +174,11 @@ class Reading:
                 found[key] = other = self.rules[key]
                 waiting.extend(other.audiences if isinstance(other, Rule) else ())
         return found
+
+
+def change_of(fingerprint: str) -> int:
+    """The change of which a fingerprint is; -1 where that is of none."""
+    return int(fingerprint.split(":")[1]) if fingerprint else -1
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,9 @@ from segment_engine.store.organizations import Organizations
 from segment_engine.store.records import Organization
 from segment_engine.store.running import Runs
 from segment_engine.store.search import Search, Texts
+from segment_engine.store.views import Views
+
+SNAPSHOTS = "snapshots"
 
 
 class Store:
@@ -27,7 +30,7 @@ class Store:
         self.organizations = Organizations(self.database)
         self.keys = Keys(self.database, secret)
         self.jobs = Jobs(self.database)
-        self.texts = Texts()
+        self.texts, self.views = Texts(), Views(folder / SNAPSHOTS)
 
     def migrate(self) -> None:
         """Makes the tables what this version wants. Raises StoreError where they are newer."""
@@ -58,4 +61,4 @@ class OrganizationStore:
         self.search = Search(store.database, organization, store.texts)
         self.members = Members(store.database, organization)
         self.generations = Generations(store.database, organization)
-        self.runs = Runs(store.database, organization, store.folder)
+        self.runs = Runs(store.database, organization, store.folder / SNAPSHOTS, store.views)

@@ -74,8 +74,7 @@ class TiledSource(Source):
 
     def polars(self) -> pl.LazyFrame:
         """See Source."""
-        nobody = pl.DataFrame(_table(dict.fromkeys(COLUMNS, ()), COLUMNS))
-        return pl.concat([nobody, *self.frames(COLUMNS, _BATCH)]).lazy()
+        return pl.concat([frame({}), *self.frames(COLUMNS, _BATCH)]).lazy()
 
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
         """See Source."""
@@ -93,6 +92,11 @@ class TiledSource(Source):
 
 
 _BATCH = 65_536
+
+
+def frame(columns: Columns) -> pl.DataFrame:
+    """All columns of some consumers; of nobody where none is given."""
+    return pl.DataFrame(_table(columns or dict.fromkeys(COLUMNS, ()), COLUMNS))
 
 
 def _table(columns: Columns, names: Sequence[str]) -> Any:

@@ -102,7 +102,7 @@ class Snapshot:
             # What was made of columns is of other rows than the source has now.
             unchanged, state.overlay, self.overlay = False, "", None
         state.columns |= physical
-        state.id_column, state.source = self._id, told
+        state.id_column, state.source, state.base = self._id, told, told
         if not unchanged:
             # Columns that are not read now may have changed, too.
             state.columns, state.token = physical, new_token()
@@ -261,7 +261,7 @@ class Snapshot:
                 made.values[key_of(value)] = files
             fresh.append(made)
         gone = self.overlay.frame.filter(GONE)
-        state.segments, self.overlay = fresh, Overlay(gone)
+        state.segments, state.base, self.overlay = fresh, state.source, Overlay(gone)
         state.overlay = self._store.write_frame(gone)
         self._store.publish(state)
 

@@ -30,7 +30,7 @@ from segment_engine.values.zones import tzdata_version
 
 LIST, LOCK = "snapshot.json", "snapshot.lock"
 OURS = re.compile(r"segment-[0-9a-f]{16}\.(?:bits|arrow|json)")
-FORMAT, VERSION = "segment-engine snapshot", 3
+FORMAT, VERSION = "segment-engine snapshot", 4
 MADE_BY = {
     "segment-engine": f"{__version__}, format {VERSION}",
     "polars": pl.__version__,
@@ -85,7 +85,7 @@ class State:
     """All that a snapshot holds.
 
     `token` is another one whenever consumers are others. `overlay` is the file of those that were
-    changed since the segments were made.
+    changed since the segments were made, when the source's fingerprint was `base`.
     """
 
     made_by: dict[str, str] = field(default_factory=lambda: dict(MADE_BY))
@@ -93,6 +93,7 @@ class State:
     overlay: str = ""
     seen: Seen | None = None
     source: str | None = None
+    base: str | None = None
     id_column: str = ""
     columns: dict[str, str] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
@@ -122,6 +123,12 @@ class Store:
             self._sizes = state.sizes
             self._remove_but(self._used(state))  # what a run that was killed has left
             yield state
+
+    def seen(self) -> State:
+        """What is there now; a run may be changing it, and files that it names be gone soon."""
+        state = self._state()
+        self._sizes = state.sizes
+        return state
 
     def _reported(self) -> AbstractContextManager[None]:
         return reported(f"the snapshot in {self._path}")
