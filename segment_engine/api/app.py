@@ -59,6 +59,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     )
     app.state.store, app.state.metrics = store, metrics
     app.state.cursors = Cursors(store.secret)
+    app.state.time_run_s = 60 * settings.time_run_minutes
     for router in ROUTERS:
         app.include_router(router)
     document = described(app)

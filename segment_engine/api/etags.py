@@ -1,23 +1,29 @@
-"""Strong entity tags: the revision of an audience, and the conditions of clients on it."""
+"""Strong entity tags of audiences: the revision, and a hash of all that the answer shows.
+
+A group that is renamed and a run change an answer without a new revision. A change is refused by
+the revision alone, and what is known is known by the whole tag.
+"""
 
 import re
+from hashlib import blake2b
 from typing import Annotated
 
 from fastapi import Header
 
 from segment_engine.api.problems import Fault
 
-_TAG = re.compile(r'"([0-9]{1,9})"')
+_TAG = re.compile(r'"([0-9]{1,9})(?:-[0-9a-f]{16})?"')
 
 IfMatch = Annotated[
-    str | None, Header(description='the ETag that is changed, such as "3"', max_length=200)
+    str | None,
+    Header(description='the ETag that is changed, or a revision, such as "3"', max_length=200),
 ]
 IfNoneMatch = Annotated[str | None, Header(description="an ETag that is known", max_length=200)]
 
 
-def etag(revision: int) -> str:
-    """The tag of a revision."""
-    return f'"{revision}"'
+def etag(revision: int, answer: bytes) -> str:
+    """The tag of an answer that shows a revision."""
+    return f'"{revision}-{blake2b(answer, digest_size=8).hexdigest()}"'
 
 
 def wanted_revision(if_match: str | None) -> int | None:

@@ -21,6 +21,8 @@ class Caller:
 
     store: OrganizationStore
     cursors: Cursors
+    time_run_s: float
+    """How often time alone asks for a run, at most."""
 
     @property
     def organization(self) -> str:
@@ -47,7 +49,7 @@ class Caller:
 
 def _caller(request: Request) -> Caller:
     state = request.app.state
-    return Caller(state.store.of(request.state.organization), state.cursors)
+    return Caller(state.store.of(request.state.organization), state.cursors, state.time_run_s)
 
 
 Here = Annotated[Caller, Depends(_caller)]

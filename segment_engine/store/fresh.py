@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from segment_engine.store import jobs
-from segment_engine.store.attributes import DYNAMIC
 from segment_engine.store.records import Consumer
+from segment_engine.store.source import Reading
 from segment_engine.store.store import OrganizationStore
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,20 +19,17 @@ def refresh(store: OrganizationStore) -> None:
 
 def fresh_audiences(store: OrganizationStore, consumer: Consumer) -> tuple[dict[str, str], int]:
     """The audiences that a consumer is in now, name by id, and the instant in microseconds."""
+    own, ordinal = store.organization.id, consumer.ordinal
     with store.store.database.reading() as connection:
-        now = store.store.database.now(connection)
-    active = store.audiences.active()
-    rules = {one.id: one.expression for one in active if one.expression is not None}
-    lists = {
-        one.id: [consumer.ordinal] if consumer.ordinal in store.members.bitmap(one.id) else []
-        for one in active
-        if one.type != DYNAMIC
-    }
-    match = store.organization.engine.matcher(
-        rules, as_of=_instant(now), id_column="ordinal", lists=lists
+        reading = Reading(connection, store.consumers, own)
+        without = reading.audiences.keys() - reading.rules.keys()
+        lists = {key: [ordinal] if ordinal in reading.members(key) else [] for key in without}
+    match = reading.engine.matcher(
+        reading.rules, as_of=_instant(reading.as_of), id_column="ordinal", lists=lists
     )
-    found = set(match(_row(consumer)))
-    return {one.id: one.name for one in active if one.id in found}, now
+    found = sorted(match(_row(consumer)))
+    labels = store.audiences.labels(found)
+    return {key: labels[key] for key in found}, reading.as_of
 
 
 def _row(consumer: Consumer) -> dict[str, Any]:

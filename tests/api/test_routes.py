@@ -36,15 +36,17 @@ def test_an_audience_is_made_read_changed_archived_and_restored(shop: Shop) -> N
     assert (made["version"], made["revision"], made["archived"]) == (1, 1, False)
     path = f"{AUDIENCES}/{made['id']}"
     read = shop.ask("GET", path)
-    assert answered(read) == made and read.headers["etag"] == '"1"'
+    tag = read.headers["etag"]
+    assert answered(read) == made and tag.startswith('"1-')
     assert "rules" not in answered(shop.ask("GET", path, params={"include": ""}))
-    known = shop.ask("GET", path, headers={"If-None-Match": '"1"'})
+    known = shop.ask("GET", path, headers={"If-None-Match": tag})
     assert (known.status_code, known.content) == (304, b"")
     changed = shop.ask("PUT", path, json={"name": "bigger", "description": None})
     assert (answered(changed)["name"], changed.json()["description"]) == ("bigger", None)
-    assert (changed.json()["version"], changed.headers["etag"]) == (1, '"2"')
-    late = shop.ask("PUT", path, json={"name": "late"}, headers={"If-Match": '"1"'})
-    assert answered(late, 412)["code"] == "revision-conflict"
+    assert (changed.json()["version"], changed.headers["etag"][:3]) == (1, '"2-')
+    for before in (tag, '"1"'):
+        late = shop.ask("PUT", path, json={"name": "late"}, headers={"If-Match": before})
+        assert answered(late, 412)["code"] == "revision-conflict"
     answered(shop.ask("PUT", path, json={"name": "on time"}, headers={"If-Match": '"2"'}))
     meant = answered(shop.ask("PUT", path, json={"expression": "totalOrders > 4"}))
     assert (meant["version"], meant["rules"][0]["values"]) == (2, [4])
@@ -53,6 +55,21 @@ def test_an_audience_is_made_read_changed_archived_and_restored(shop: Shop) -> N
     assert answered(shop.ask("GET", path))["archived"] is True
     assert walk(shop, AUDIENCES) == []
     assert answered(shop.ask("PUT", path, json={"archived": False}))["archived"] is False
+
+
+def test_a_tag_is_of_all_that_the_answer_shows(shop: Shop) -> None:
+    body = {"groupName": "loyalty", "tiers": [{"name": "a", "order": 1, "startValue": 0}]}
+    made = answered(shop.ask("POST", f"{AUDIENCES}/loyalty-tiers", json=body), 201)
+    path = f"{AUDIENCES}/{made['audiences'][0]['id']}"
+    tag = shop.ask("GET", path).headers["etag"]
+    body["groupName"] = "levels"
+    answered(shop.ask("PUT", f"{AUDIENCES}/loyalty-tiers/{made['groupId']}", json=body))
+    renamed = shop.ask("GET", path, headers={"If-None-Match": tag})
+    assert (answered(renamed)["groupName"], renamed.json()["revision"]) == ("levels", 1)
+    shop.publish()
+    run = shop.ask("GET", path, headers={"If-None-Match": renamed.headers["etag"]})
+    assert answered(run)["lastRefreshedAt"] is not None
+    answered(shop.ask("PUT", path, json={"iconName": "star"}, headers={"If-Match": tag}))
 
 
 def test_audiences_are_listed_in_pages_both_ways(shop: Shop) -> None:
@@ -240,3 +257,6 @@ def test_health_and_measures_want_no_key(shop: Shop) -> None:
         measures = client.get("/metrics").text
     assert f'segment_engine_requests_total{{method="POST",route="{AUDIENCES}"' in measures
     assert 'segment_engine_jobs{kind="materialize",state="QUEUED"}' in measures
+    for name in ("published", "failing"):
+        assert f"segment_engine_runs_{name} " in measures
+    assert "segment_engine_run_age_seconds " in measures

@@ -9,8 +9,10 @@ from segment_engine.batch.bitmaps import Bitmap, bitmap_of
 from segment_engine.errors import NotFound
 from segment_engine.store import bitmaps
 from segment_engine.store.bitmaps import Cache, rows_of
+from segment_engine.store.fresh import fresh_audiences
 from segment_engine.store.generations import Draft, Found, GenerationAudience, Gone
 from segment_engine.store.jobs import Lost, want
+from segment_engine.store.measures import RunMeasures, run_measures
 from segment_engine.store.status import status
 from segment_engine.store.store import OrganizationStore
 from segment_engine.store.tables import bitmaps as bitmaps_table
@@ -134,3 +136,40 @@ def test_the_cache_of_bitmaps_holds_those_that_were_used_last() -> None:
     for some in (["0", "1"], ["0", "2"], ["0"], ["1"]):
         cache.tiles(some, read)
     assert asked == ["0", "1", "2", "1"]
+
+
+def test_measures_are_those_of_the_newest_runs(shop: OrganizationStore) -> None:
+    database = shop.store.database
+    assert run_measures(database) == RunMeasures(0, 0, 0, 0, 0.0, 0.0)
+    other = shop.store.of(shop.store.organizations.create("other").id)
+    shop.audiences.create("much", "DYNAMIC", expression="totalOrders > 7")
+    shop.audiences.create("all", "DYNAMIC", expression="email exists")
+    for one in (shop, shop, other):
+        one.runs.run()
+    with database.writing() as connection:
+        connection.execute(update(generations).values(duration_ms=1_500))
+    found = run_measures(database)
+    assert (found.published, found.audiences, found.failed, found.seconds) == (3, 2, 0, 1.5)
+    assert found.failing == 0 < found.age < 600
+    shop.store.organizations.set(shop.organization.id, schema={"fields": {"email": "text"}})
+    shop.runs.run()
+    for one in (shop, other):
+        with database.writing() as connection:
+            want(connection, one.organization.id, after_s=0)
+        job = shop.store.jobs.claim("host", 1)
+        assert job is not None
+        shop.store.jobs.fail(job, "the disk is full", again=one is shop)
+    other.runs.run()
+    found = run_measures(database)
+    assert (found.published, found.failed, found.failing) == (5, 1, 1)
+
+
+def test_a_rule_may_refer_to_an_audience_without_one(shop: OrganizationStore) -> None:
+    nobody = shop.audiences.create("nobody", "DYNAMIC").id
+    press = shop.audiences.create("press", "STATIC").id
+    rule = f'not (in audience "{nobody}") and in audience "{press}"'
+    both = shop.audiences.create("both", "DYNAMIC", expression=rule).id
+    (person,) = shop.consumers.upsert([{"email": "a@x.org"}])
+    shop.members.add(press, [person.id])
+    found, _ = fresh_audiences(shop, shop.consumers.get(person.id))
+    assert found == {press: "press", both: "both"}

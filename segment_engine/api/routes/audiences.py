@@ -27,8 +27,9 @@ def told(
     here: Caller, found: Audience, include: tuple[str, ...] = (), status: int = 200
 ) -> Response:
     """The answer of one audience, with its tag."""
-    body = here.audience(found, include)
-    return answered(body, status, {"ETag": etag(found.revision)})
+    answer = answered(here.audience(found, include), status)
+    answer.headers["ETag"] = etag(found.revision, bytes(answer.body))
+    return answer
 
 
 @audiences.post("", status_code=201, response_model=answers.Audience)
@@ -76,11 +77,11 @@ def read_audience(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """One audience, archived or not."""
-    found = here.store.audiences.get(audience_id)
-    tag = etag(found.revision)
+    answer = told(here, here.store.audiences.get(audience_id), included(include))
+    tag = answer.headers["ETag"]
     if is_known(if_none_match, tag):
         return Response(status_code=304, headers={"ETag": tag})
-    return told(here, found, included(include))
+    return answer
 
 
 @audiences.put("/{audience_id}", response_model=answers.Audience, responses=responses(409, 412))
