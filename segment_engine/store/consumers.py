@@ -12,15 +12,15 @@ from sqlalchemy import Connection, func, select, update
 
 from segment_engine.errors import Invalid, NotFound, Problem
 from segment_engine.store import exact_json
-from segment_engine.store.counting import lock, new_ordinals, next_change
+from segment_engine.store.counting import lock, next_change
 from segment_engine.store.database import Database, now
-from segment_engine.store.identity import Values, checked
-from segment_engine.store.ids import new_ids
+from segment_engine.store.identity import checked
 from segment_engine.store.jobs import want
-from segment_engine.store.matching import KEPT, Matcher, State, is_one_of
+from segment_engine.store.matching import KEPT, is_one_of, matched
 from segment_engine.store.problems import refuse
 from segment_engine.store.records import Consumer, Organization, Upserted
 from segment_engine.store.tables import consumers
+from segment_engine.store.writing import write
 
 MOST_ROWS = 10_000
 READ = {
@@ -36,8 +36,6 @@ READ = {
     "metadata": "metadata",
 }
 """The columns of the table by the names that rules know them by."""
-
-_WRITTEN = ("organization", "ordinal", "id", *KEPT, "updated_at", "change_seq")
 
 
 class Put(NamedTuple):
@@ -75,56 +73,12 @@ class Consumers:
         sound = {n: values for n, (values, found) in enumerate(given) if not found}
         with self._database.writing() as connection:
             lock(connection, self._organization.id)
-            states, conflicts = self._matched(connection, sound)
+            states, conflicts = matched(connection, self._organization.id, sound)
             if whole:
                 refuse(conflicts)
-            self._write(connection, list({id(one): one for one in states.values()}.values()))
-        told = {n: Upserted(one.id, _status(one)) for n, one in states.items() if one.id}
+            write(connection, self._organization.id, states)
+        told = {n: Upserted(one.id, one.status) for n, one in states.items() if one.id}
         return Put([told.get(n) for n in range(len(rows))], problems + conflicts)
-
-    def _matched(
-        self, connection: Connection, rows: Mapping[int, Values]
-    ) -> tuple[dict[int, State], list[Problem]]:
-        matcher = Matcher(connection, self._organization.id, list(rows.values()))
-        fresh = new_ids("cons", now(connection))
-        states: dict[int, State] = {}
-        problems: list[Problem] = []
-        for n, values in rows.items():
-            states[n], found = matcher.put(values, f"consumers.{n}", fresh)
-            problems += found
-        return states, problems
-
-    def _write(self, connection: Connection, states: list[State]) -> None:
-        changed = [one for one in states if one.id and one.changed]
-        new = [one for one in changed if one.ordinal < 0]
-        if not changed:
-            return
-        organization, instant = self._organization.id, now(connection)
-        number = next_change(connection, organization)
-        first = new_ordinals(connection, organization, len(new))
-        fresh = [
-            (organization, ordinal, one.id, *_kept(one, instant), instant, number)
-            for ordinal, one in enumerate(new, first)
-        ]
-        known = [one for one in changed if one.ordinal >= 0]
-        self._let_go(connection, known)
-        if fresh:
-            _insert(connection, fresh)
-        if known:
-            _update(
-                connection,
-                [(*_kept(one), instant, number, organization, one.ordinal) for one in known],
-            )
-        want(connection, organization)
-
-    def _let_go(self, connection: Connection, known: list[State]) -> None:
-        """External ids that change are nobody's first: another row may take them over."""
-        name = "external_id"
-        moved = [one.ordinal for one in known if one.before[name] not in (None, one.values[name])]
-        if moved:
-            theirs = is_one_of(connection, consumers.c.ordinal, moved)
-            mine = consumers.c.organization == self._organization.id
-            connection.execute(update(consumers).where(mine, theirs).values({name: None}))
 
     def erase(self, consumer_id: str) -> None:
         """Forgets a consumer for good. Raises NotFound."""
@@ -220,40 +174,6 @@ class Consumers:
 
     def _mine(self) -> tuple[Any, ...]:
         return consumers.c.organization == self._organization.id, consumers.c.erased_at.is_(None)
-
-
-def _status(state: State) -> Any:
-    if state.ordinal < 0:
-        return "created"
-    return "updated" if state.changed else "unchanged"
-
-
-def _kept(state: State, created: int | None = None) -> list[Any]:
-    """The values in the order of the columns; `created` where no instant of creation is told."""
-    values = [state.values[name] for name in KEPT]
-    if created is not None and values[-1] is None:
-        values[-1] = created
-    return values
-
-
-def _insert(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
-    if connection.dialect.name == "sqlite":
-        marks = ", ".join("?" * len(_WRITTEN))
-        names = ", ".join(_WRITTEN)
-        connection.exec_driver_sql(f"insert into consumers ({names}) values ({marks})", rows)
-        return
-    cursor: Any = connection.connection.cursor()
-    with cursor.copy(f"copy consumers ({', '.join(_WRITTEN)}) from stdin") as copy:
-        for row in rows:
-            copy.write_row(row)
-
-
-def _update(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    changed = ", ".join(f"{name} = {mark}" for name in (*KEPT, "updated_at", "change_seq"))
-    connection.exec_driver_sql(
-        f"update consumers set {changed} where organization = {mark} and ordinal = {mark}", rows
-    )
 
 
 def _by_column(columns: Sequence[str], rows: Sequence[Any]) -> dict[str, Sequence[Any]]:

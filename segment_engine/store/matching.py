@@ -6,13 +6,16 @@ whom the row shares nothing.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from decimal import Decimal
+from typing import Any, Literal
 
 from sqlalchemy import ARRAY, Connection, Text, any_, bindparam, func, select
 
 from segment_engine.errors import Problem
 from segment_engine.store import exact_json
+from segment_engine.store.database import now
 from segment_engine.store.identity import IDENTIFIERS, Values, written
+from segment_engine.store.ids import new_ids
 from segment_engine.store.tables import consumers
 
 KEPT = (
@@ -20,6 +23,9 @@ KEPT = (
     *("total_order_value", "last_order_at", "metadata", "created_at"),
 )
 """The columns that rows give."""
+
+Kept = tuple[Any, ...]
+"""What is known of a consumer, or what a row gives, in that order; metadata as it is kept."""
 
 
 class State:
@@ -36,6 +42,35 @@ class State:
         """Whether it is another one than in the database."""
         return self.values is not self.before and self.values != self.before
 
+    @property
+    def status(self) -> Literal["created", "updated", "unchanged"]:
+        """What rows have made of it."""
+        if self.ordinal < 0:
+            return "created"
+        return "updated" if self.changed else "unchanged"
+
+    @property
+    def kept(self) -> Kept:
+        """Its values in the order of the columns."""
+        return tuple(self.values[name] for name in KEPT)
+
+
+def matched(
+    connection: Connection, organization: str, rows: Mapping[int, Values]
+) -> tuple[dict[int, State], list[Problem]]:
+    """The consumers whom rows mean, by the rows' numbers and in their order, and what is wrong.
+
+    A row that is refused means one without an id. The organization is to be held before.
+    """
+    matcher = Matcher(connection, organization, list(rows.values()))
+    fresh = new_ids("cons", now(connection))
+    states: dict[int, State] = {}
+    problems: list[Problem] = []
+    for n, values in rows.items():
+        states[n], found = matcher.put(values, f"consumers.{n}", fresh)
+        problems += found
+    return states, problems
+
 
 class Matcher:
     """Rows in their order, each seeing what those before it gave."""
@@ -43,7 +78,7 @@ class Matcher:
     def __init__(self, connection: Connection, organization: str, rows: Sequence[Values]) -> None:
         """Looks up whom the rows can mean; the organization is to be held before."""
         self._by: dict[str, dict[str, State]] = {name: {} for name in _STRONGER}
-        known: dict[int, State] = {}
+        known: set[int] = set()
         meant: list[State | None] = [None] * len(rows)
         for name, states in self._by.items():
             # Whom a row means already is not looked up by what is known of them.
@@ -52,9 +87,10 @@ class Matcher:
                 for row, state in zip(rows, meant, strict=True)
                 if (value := row.get(name)) and (state is None or state.values.get(name) != value)
             }
-            if wanted:
-                for state in _with(connection, organization, name, wanted, known):
-                    self._index(state)
+            for ordinal, id, *kept in known_by(connection, organization, name, wanted):
+                if ordinal not in known:
+                    known.add(ordinal)
+                    self._index(State(ordinal, id, dict(zip(KEPT, kept, strict=True))))
             if states:
                 meant = [
                     state or states.get(row.get(name, ""))
@@ -83,15 +119,18 @@ class Matcher:
         try:
             self._apply(state, _without(values, others) if others else values)
         except ValueError as fault:
-            problems.append(Problem(f"{place}.metadata", str(fault)))
+            return State(-1, "", {}), [*problems, Problem(f"{place}.metadata", str(fault))]
         return state, problems
 
     def _apply(self, state: State, values: Values) -> None:
-        """Raises ValueError where the metadata would be too long; the rest is applied then."""
+        """Raises ValueError where the metadata would be too long; nothing is applied then."""
         held = state.values
-        changes = {name: one for name, one in values.items() if held.get(name) != one}
-        changes.pop("id", None)
-        changes.pop("metadata", None)
+        given = {name: one for name, one in values.items() if name != "id"}
+        if "metadata" in given:
+            given["metadata"] = _merged(held["metadata"], given["metadata"])
+        changes = {name: one for name, one in given.items() if held[name] != one}
+        if _is_same_number(changes.get(_DECIMAL), held[_DECIMAL]):
+            del changes[_DECIMAL]
         if changes:
             state.values = {**held, **changes}
             for name in IDENTIFIERS:
@@ -99,10 +138,6 @@ class Matcher:
                     self._by[name].pop(held[name], None)
         if changes or state.ordinal < 0:
             self._index(state)
-        if "metadata" in values:
-            merged = _merged(held["metadata"], values["metadata"])
-            if merged != held["metadata"]:
-                state.values = {**state.values, "metadata": merged}
 
     def _index(self, state: State) -> None:
         self._by["id"][state.id] = state
@@ -116,6 +151,14 @@ _STRONGER = {
 }
 """The identifiers, and those that count more than each; an id is always right."""
 _NOBODY: dict[str, Any] = dict.fromkeys(KEPT)
+
+
+_DECIMAL = "total_order_value"
+
+
+def _is_same_number(given: str | None, held: str | None) -> bool:
+    """Whether decimals are equal, however many zeros they end with."""
+    return given is not None and held is not None and Decimal(given) == Decimal(held)
 
 
 def _contradicts(values: Values, state: State, name: str) -> bool:
@@ -142,26 +185,20 @@ def _merged(text: str | None, patch: Mapping[str, Any] | None) -> str | None:
     return written({key: value for key, value in whole.items() if value is not None})
 
 
-def _with(
-    connection: Connection,
-    organization: str,
-    name: str,
-    wanted: Collection[str],
-    known: dict[int, State],
-) -> list[State]:
-    """Those with one of many values who are not known yet; they are then."""
+def known_by(
+    connection: Connection, organization: str, name: str, wanted: Collection[str]
+) -> list[Any]:
+    """Those who have one of many values of an identifier: ordinal, id, and what is kept."""
+    if not wanted:
+        return []
     query = select(*(consumers.c[one] for one in ("ordinal", "id", *KEPT))).where(
         consumers.c.organization == organization,
         consumers.c.erased_at.is_(None),
         is_one_of(connection, consumers.c[name], sorted(wanted)),
     )
-    found = {
-        row[0]: State(row[0], row[1], dict(zip(KEPT, row[2:], strict=True)))
-        for row in connection.execute(query).all()
-        if row[0] not in known
-    }
-    known |= found
-    return list(found.values())
+    found: Any = connection.execute(query)
+    # The driver's own tuples; rows of SQLAlchemy cost as much as all else of the query.
+    return list(found.cursor.fetchall())
 
 
 def is_one_of(connection: Connection, column: Any, wanted: Sequence[Any]) -> Any:

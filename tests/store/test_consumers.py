@@ -141,6 +141,28 @@ def test_what_is_wrong_is_told_and_nothing_put_in(
     assert shop.store.organizations.get(shop.organization.id).change_seq == 0
 
 
+def test_a_row_that_is_left_out_changes_nothing(shop: OrganizationStore) -> None:
+    (made,) = shop.consumers.upsert([ADA])
+    before = shop.consumers.get(made.id)
+    most = {"a": "x" * 40_000}
+    assert shop.consumers.put([{"externalId": "0001", "metadata": most}]).problems == []
+    grown = {"fullName": "new", "metadata": {"b": "x" * 40_000}}
+    put = shop.consumers.put([{"externalId": key, **grown} for key in ("0001", "2")])
+    assert put.rows[0] is None and [one.field for one in put.problems] == ["consumers.0.metadata"]
+    assert shop.consumers.get(made.id).full_name == before.full_name
+    assert shop.consumers.put([{"externalId": "3", "metadata": {"a": "\0"}}]).rows == [None]
+    assert len(shop.consumers.at(range(9))) == 2
+
+
+def test_equal_numbers_are_unchanged(shop: OrganizationStore) -> None:
+    (made,) = shop.consumers.upsert([{"externalId": "1", "totalOrderValue": "10.5"}])
+    (told,) = shop.consumers.upsert([{"externalId": "1", "totalOrderValue": "10.50"}])
+    assert (told.status, told.id) == ("unchanged", made.id)
+    (told,) = shop.consumers.upsert([{"externalId": "1", "totalOrderValue": "10.51"}])
+    assert told.status == "updated"
+    assert shop.consumers.get(made.id).total_order_value == Decimal("10.51")
+
+
 def test_no_message_has_a_value_in_it(shop: OrganizationStore) -> None:
     wrong = {"email": "secret", "phone": "secret", "totalOrders": "secret", "metadata": "secret"}
     with pytest.raises(Invalid) as refused:
