@@ -3,24 +3,35 @@
 What is loaded stays when a later part cannot be read; the same file again changes nothing.
 """
 
-import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import date
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from segment_engine.backends.sources.plain_rows import count, json_lines, open_plain
+from segment_engine.backends.sources import plain_rows
 from segment_engine.errors import Invalid, Problem
-from segment_engine.store import exact_json
-from segment_engine.store.consumers import MOST_ROWS
-from segment_engine.store.identity import FRACTION_DIGITS, KEYS
+from segment_engine.store import bulk, exact_json
+from segment_engine.store.bulk import Part
+from segment_engine.store.consumers import MOST_ROWS, READ
+from segment_engine.store.given_rows import (
+    Names,
+    Row,
+    in_iso,
+    is_metadata,
+    metadata_of,
+    names,
+    row_of,
+)
+from segment_engine.store.identity import IDENTIFIERS
+from segment_engine.store.matching import KEPT, Kept
+from segment_engine.store.records import Organization
 from segment_engine.store.store import OrganizationStore
+from segment_engine.values.folding import fold
 
-METADATA, PATH = "metadata", "metadata."
 MOST_TOLD = 1_000
-_EMPTY = (None, "")
 
 
 class Rejected(NamedTuple):
@@ -45,15 +56,11 @@ class Loaded:
     """Columns that consumers do not have."""
 
 
-Row = tuple[dict[str, Any], list[Problem]]
-"""A row as the API would give it, and what cannot be."""
-
-
 class _Given(NamedTuple):
     """What is in a file; what is left out of it is known when its rows were read."""
 
     total: int
-    rows: Iterator[Row]
+    parts: Iterator[Part]
     left_out: Collection[str]
 
 
@@ -69,12 +76,11 @@ def load(
     the column of external ids. `progress` is told the rows done and all rows. Raises SourceError
     for a file that cannot be read, Invalid for one without a column that consumers are known by.
     """
-    names = {one: one for one in KEYS if one not in ("id", "externalId")}
-    names[external_id] = "externalId"
-    lines = json_lines(path)
-    given = _of_columns(path, names) if lines is None else _of_lines(*lines, names)
+    keys = names(external_id)
+    lines = plain_rows.json_lines(path)
+    given = _of_columns(path, keys, shop.organization) if lines is None else _of_lines(*lines, keys)
     told = Loaded()
-    while part := list(islice(given.rows, MOST_ROWS)):
+    for part in given.parts:
         _put(shop, part, told)
         if progress:
             progress(told.rows, given.total)
@@ -92,113 +98,84 @@ def lines(told: Loaded) -> Iterator[tuple[str, int]]:
     )
 
 
-def _of_columns(path: str | Path, names: Mapping[str, str]) -> _Given:
-    source = open_plain(path)
-    chosen = [one for one in source.read if one in names or one.startswith(PATH)]
-    if {"externalId", "email", "phone"}.isdisjoint([names.get(one) for one in chosen]):
-        known = ", ".join(list(source.columns)[:20])
-        raise Invalid(
-            f"{path} has no column externalId, email or phone; it has {known}; "
-            "name the column of external ids with --external-id"
-        )
-    read = _reader({one: names.get(one, one) for one in chosen})
-    left_out = [one for one in source.columns if one not in chosen]
-    return _Given(count(source), map(read, source.rows(chosen)), left_out)
-
-
-def _of_lines(number: int, lines: Iterator[str], names: Mapping[str, str]) -> _Given:
-    read = _reader({**names, METADATA: METADATA})
-    left_out: dict[str, None] = {}
-
-    def rows() -> Iterator[Row]:
-        for line in lines:
-            try:
-                given = exact_json.loads(line)
-            except (ValueError, RecursionError):
-                given = None
-            if isinstance(given, dict):
-                left_out.update(dict.fromkeys(one for one in given if one not in names))
-                yield read(given)
-            else:
-                yield {}, [Problem("", "it is no JSON object")]
-
-    return _Given(number, rows(), left_out.keys())
-
-
-def _put(shop: OrganizationStore, part: list[Row], told: Loaded) -> None:
-    sound = [n for n, (_, found) in enumerate(part) if not found]
-    put = shop.consumers.put([part[n][0] for n in sound])
-    wrong = [(n, problem.field, problem.message) for n, (_, p) in enumerate(part) for problem in p]
+def _put(shop: OrganizationStore, part: Part, told: Loaded) -> None:
+    put = bulk.put(shop.store.database, shop.organization, part)
+    wrong = []
     for problem in put.problems:
         _, place, *name = problem.field.split(".", 2)
-        wrong.append((sound[int(place)], "".join(name), problem.message))
+        wrong.append((int(place), "".join(name), problem.message))
     rejected = [Rejected(told.rows + n + 1, name, reason) for n, name, reason in sorted(wrong)]
     told.wrong += len(rejected)
     told.rejected += rejected[: MOST_TOLD - len(told.rejected)]
-    for one in put.rows:
-        if one is not None:
-            setattr(told, one.status, getattr(told, one.status) + 1)
-    told.rows += len(part)
+    told.created += put.statuses["created"]
+    told.updated += put.statuses["updated"]
+    told.unchanged += put.statuses["unchanged"]
+    told.rows += len(part.plain)
 
 
-def _reader(columns: Mapping[str, str]) -> Callable[[Mapping[str, Any]], Row]:
-    """What reads a row whose columns have those keys; `metadata.x` is a key as well."""
-    plain = [
-        (column, key, _CONVERTED.get(key))
-        for column, key in columns.items()
-        if key != METADATA and not key.startswith(PATH)
-    ]
-    paths = [(column, key[len(PATH) :]) for column, key in columns.items() if key.startswith(PATH)]
+def _of_lines(number: int, lines: Iterator[str], keys: Names) -> _Given:
+    left_out: dict[str, None] = {}
 
-    def read(given: Mapping[str, Any]) -> Row:
-        row: dict[str, Any] = {}
-        for column, key, convert in plain:
-            value = given.get(column)
-            if value is not None and convert is not None:
-                value = convert(value)
-            if value is not None and value != "":
-                row[key] = value
+    def read(part: list[str], numbers: Sequence[int]) -> Iterator[Row]:
+        for n in numbers:
+            try:
+                given = exact_json.loads(part[n])
+            except (ValueError, RecursionError):
+                given = None
+            if isinstance(given, dict):
+                odd = [one for one in given if one not in keys and not is_metadata(one, keys)]
+                left_out.update(dict.fromkeys(odd))
+                yield row_of(given, keys)
+            else:
+                yield {}, [Problem("", "it is no JSON object")]
+
+    def parts() -> Iterator[Part]:
+        while part := list(islice(lines, MOST_ROWS)):
+            yield Part([None] * len(part), partial(read, part))
+
+    return _Given(number, parts(), left_out.keys())
+
+
+def _of_columns(path: str | Path, keys: Names, organization: Organization) -> _Given:
+    source = plain_rows.open_plain(path)
+    known = {one: keys[one] for one in source.read if one in keys}
+    if {"externalId", "email", "phone"}.isdisjoint(known.values()):
+        found = ", ".join(list(source.columns)[:20])
+        raise Invalid(
+            f"{path} has no column externalId, email or phone; it has {found}; "
+            "name the column of external ids with --external-id"
+        )
+    metadata = [one for one in source.read if is_metadata(one, keys)]
+
+    def first_instant(day: date) -> int:
+        return organization.engine.clock(day.isoformat()).as_of
+
+    def read(part: plain_rows.Part, numbers: Sequence[int]) -> Iterator[Row]:
+        found = part.rows([*known, *metadata], numbers)
+        return (row_of(in_iso(cells, known), known) for cells in found)
+
+    def parts() -> Iterator[Part]:
+        for part in plain_rows.parts(source, known, metadata, MOST_ROWS, first_instant):
+            yield Part(_plain(part, metadata, known), partial(read, part))
+
+    left_out = [one for one in source.columns if one not in known and one not in metadata]
+    return _Given(plain_rows.count(source), parts(), left_out)
+
+
+def _plain(part: plain_rows.Part, metadata: Sequence[str], keys: Names) -> list[Kept | None]:
+    """The rows that are plainly sound, None for others."""
+    for n, cells in zip(part.unread, part.rows(metadata, part.unread), strict=True):
         try:
-            metadata = _document(given.get(METADATA))
+            part.documents[n] = metadata_of(in_iso(cells, keys), keys)
         except (ValueError, RecursionError):
-            return row, [Problem(METADATA, "it is no JSON")]
-        beside = {key: one for column, key in paths if (one := given.get(column)) not in _EMPTY}
-        if beside and isinstance(metadata, Mapping | None):
-            metadata = {**(metadata or {}), **beside}
-        if metadata is not None:
-            row[METADATA] = metadata
-        return row, []
-
-    return read
-
-
-def _document(given: Any) -> Any:
-    return exact_json.loads(given) if isinstance(given, str) and given else given or None
-
-
-def _as_text(given: Any) -> Any:
-    """Numbers that name somebody; a file may hold them as numbers."""
-    return str(given) if type(given) is int else given
-
-
-def _as_number(given: Any) -> Any:
-    """A double without the noise behind its digits; one that is no number is missing."""
-    if type(given) is not float:
-        return given
-    return round(given, FRACTION_DIGITS) if math.isfinite(given) else None
-
-
-def _as_instant(given: Any) -> Any:
-    """A time without a zone is UTC."""
-    naive = isinstance(given, datetime) and given.tzinfo is None
-    return given.replace(tzinfo=UTC) if naive else given
-
-
-_CONVERTED: dict[str, Callable[[Any], Any]] = {
-    "externalId": _as_text,
-    "phone": _as_text,
-    "totalOrders": _as_number,
-    "totalOrderValue": _as_number,
-    "lastOrderAt": _as_instant,
-    "createdAt": _as_instant,
-}
+            part.plain[n] = False
+    nothing = [None] * len(part.plain)
+    columns = {READ[key]: cells for key, cells in part.values.items()}
+    columns["email_folded"] = [one and fold(one) for one in columns.get("email", nothing)]
+    columns["metadata"] = part.documents
+    rows = zip(*(columns.get(name, nothing) for name in KEPT), strict=True)
+    named = zip(*(columns.get(name, nothing) for name in IDENTIFIERS), strict=True)
+    return [
+        row if is_sound and any(by) else None
+        for row, is_sound, by in zip(rows, part.plain, named, strict=True)
+    ]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ ROWS: list[dict[str, Any]] = [
     },
     {"externalId": "0002", "email": "bob@x.org", "metadata.tier": None},
 ]
+SEEN = datetime(2026, 1, 31, 10, 0, 0, 500_000)
 
 
 def parquet(rows: list[dict[str, Any]], path: Path) -> None:
@@ -53,12 +54,11 @@ def ndjson(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def _line(row: dict[str, Any]) -> str:
-    row = {name: one for name, one in row.items() if name != "metadata.tier"}
     if "metadata" in row:
-        row["metadata"] = "METADATA"
+        row = {**row, "metadata": "METADATA"}
     text = json.dumps(row, default=lambda one: _text(one) if isinstance(one, datetime) else "V")
     return text.replace('"V"', "12345678901234567.89").replace(
-        '"METADATA"', '{"a": 12345678901234567.89, "tier": "gold"}'
+        '"METADATA"', '{"a": 12345678901234567.89}'
     )
 
 
@@ -127,7 +127,8 @@ def test_values_of_other_types_are_read_as_they_are_meant(
         "totalOrders": [2.0, float("nan")],
         "totalOrderValue": [0.1 + 0.2, None],
         "lastOrderAt": [datetime(2026, 1, 31, 10), None],
-        "metadata": [{"tier": "gold"}, None],
+        "metadata": [{"tier": "gold", "on": date(2026, 1, 31), "at": [SEEN]}, None],
+        "metadata.seen": [SEEN, None],
     }
     pl.DataFrame(columns).write_parquet(path)
     with pytest.raises(Invalid, match=r"it has customer, .* --external-id"):
@@ -136,7 +137,8 @@ def test_values_of_other_types_are_read_as_they_are_meant(
     made, other = shop.consumers.at([0, 1])
     assert (made.external_id, made.total_orders) == ("7", 2)
     assert (made.total_order_value, made.last_order_at) == (Decimal("0.3"), 1_769_853_600_000_000)
-    assert made.metadata == {"tier": "gold"}
+    told = "2026-01-31T10:00:00.5Z"
+    assert made.metadata == {"tier": "gold", "on": "2026-01-31", "at": [told], "seen": told}
     assert (other.external_id, other.total_orders, other.metadata) == ("8", None, None)
 
 
