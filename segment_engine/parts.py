@@ -30,6 +30,7 @@ _MODULES = {
     "exports": "segment_engine.batch.exports",
     "settings": "segment_engine.store.settings",
     "loading": "segment_engine.store.loading",
+    "import_here": "segment_engine.store.import_here",
 }
 
 

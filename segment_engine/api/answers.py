@@ -44,6 +44,53 @@ class Rule(Wire):
     position: int
 
 
+class Issue(Wire):
+    """One thing that is wrong in a row; `field` is empty where it is the row as a whole."""
+
+    field: str
+    code: str
+    message: str
+
+
+class RowIssues(Wire):
+    """What is wrong in a row, by its number from 1 below the header."""
+
+    row: int
+    issues: list[Issue]
+
+
+class Import(Wire):
+    """A CSV file that is put into a static audience.
+
+    `uploadUrl` is told once, when it is created; `errors` are those of the first 100 rows, and
+    errors.csv has all. `reason` says why it failed; `ignoredColumns` are none that consumers have.
+    """
+
+    id: str
+    audience_id: str
+    mode: Literal["ADD", "REPLACE"]
+    status: Literal[
+        "AWAITING_UPLOAD",
+        "VALIDATING",
+        "PROCESSING",
+        "COMPLETED",
+        "COMPLETED_WITH_ERRORS",
+        "FAILED",
+    ]
+    progress: int = Field(description="of 100")
+    total_consumers: int | None
+    processed_consumers: int
+    error_count: int
+    errors: list[RowIssues] = Field(default=[])
+    reason: str | None
+    ignored_columns: list[str]
+    upload_url: str | None
+    upload_method: Literal["PUT"]
+    expires_at: Instant
+    created_at: Instant
+    updated_at: Instant
+
+
 class Audience(Wire):
     """An audience; `rules`, `imports` and `primarySyncSource` where they are included."""
 
@@ -67,6 +114,7 @@ class Audience(Wire):
     updated_at: Instant
     expression: str | None
     rules: list[Rule] = Field(default=[])
+    imports: list[Import] = Field(default=[])
 
 
 class Label(Wire):

@@ -22,6 +22,7 @@ from segment_engine.api.openapi import described
 from segment_engine.api.routes import ROUTERS
 from segment_engine.api.settings import ServiceSettings
 from segment_engine.errors import StoreError
+from segment_engine.store.csv_rows import MOST_BYTES
 from segment_engine.store.logs import configure
 from segment_engine.store.replies import Replies
 from segment_engine.store.settings import told
@@ -48,7 +49,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
             Middleware(logs.Observed, metrics),
             Middleware(Authenticated, store.keys.organization_of),
             Middleware(Limited, settings.rate_limit),
-            Middleware(Bounded, settings.body_bytes),
+            Middleware(Bounded, settings.body_bytes, MOST_BYTES),
             Middleware(Idempotent, Replies(store.database)),
         ],
         exception_handlers={

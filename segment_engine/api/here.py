@@ -31,7 +31,9 @@ class Caller:
 
     def audience(self, found: Audience, include: tuple[str, ...] = ()) -> answers.Audience:
         """An audience as it is answered, with when it was refreshed."""
-        return telling.audience(found, self.organization, self.store.generations.latest(), include)
+        imports = self.store.imports.list(found.id) if "imports" in include else ()
+        latest = self.store.generations.latest()
+        return telling.audience(found, self.organization, latest, include, imports)
 
     def cursor(self, query: tuple[Any, ...], position: Any, generation: int | None = None) -> str:
         """The cursor of a place in one query of this organization."""
@@ -63,4 +65,5 @@ def _known(given: str) -> str:
 _Given = AfterValidator(_known)
 AudienceId = Annotated[str, Path(examples=["aud_01JDTX5Z5Z0000000000000000"]), _Given]
 GroupId = Annotated[str, Path(examples=["grp_01JDTX5Z5Z0000000000000000"]), _Given]
+ImportId = Annotated[str, Path(examples=["imp_01JDTX5Z5Z0000000000000000"]), _Given]
 ConsumerId = Annotated[str, Path(examples=["cons_01JDTX5Z5Z000000000000000"]), _Given]

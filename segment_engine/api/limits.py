@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from segment_engine.api.auth import UPLOADS
 from segment_engine.api.problems import plain
 
 
@@ -63,27 +64,31 @@ class Limited:
 
 
 class Bounded:
-    """Reads a body of at most `most` bytes into `scope["state"]["body"]`, or answers 413."""
+    """Reads a body of at most `most` bytes into `scope["state"]["body"]`, or answers 413.
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app, self._most = app, most
+    What is uploaded has at most `most_uploaded`.
+    """
+
+    def __init__(self, app: ASGIApp, most: int, most_uploaded: int) -> None:
+        self._app, self._most, self._most_uploaded = app, most, most_uploaded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        most = self._most_uploaded if scope["path"].startswith(UPLOADS) else self._most
         told = Headers(scope=scope).get("content-length", "0")
         body = bytearray()
-        more = int(told) <= self._most if told.isdigit() else False
+        more = int(told) <= most if told.isdigit() else False
         too_large = not more
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
             body += message.get("body", b"")
-            too_large = len(body) > self._most
+            too_large = len(body) > most
             more = message.get("more_body", False) and not too_large
         if too_large:
-            fault = plain(413, detail=f"a body has at most {self._most:,} bytes")
+            fault = plain(413, detail=f"a body has at most {most:,} bytes")
             return await fault.response()(scope, receive, send)
         scope.setdefault("state", {})["body"] = bytes(body)
         await self._app(scope, _once(bytes(body), receive), send)

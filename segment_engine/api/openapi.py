@@ -67,7 +67,7 @@ def described(app: FastAPI) -> Json:
 
 
 def _describe(operation: Json, method: str) -> None:
-    operation["security"] = [{"key": []}]
+    operation.setdefault("security", [{"key": []}])
     responses = operation["responses"]
     responses.pop("422", None)
     told = {

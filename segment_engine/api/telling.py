@@ -10,7 +10,7 @@ from segment_engine.api import answers
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.diagnostics.spans import Pointer
 from segment_engine.store.generations import Generation
-from segment_engine.store.records import Audience, Consumer, Upserted
+from segment_engine.store.records import Audience, Consumer, Import, RowIssues, Upserted
 
 
 @overload
@@ -27,13 +27,19 @@ def instant(micros: int | None) -> str | None:
 
 
 def audience(
-    found: Audience, organization: str, latest: Generation | None, include: Iterable[str] = ()
+    found: Audience,
+    organization: str,
+    latest: Generation | None,
+    include: Iterable[str] = (),
+    imports: Iterable[Import] = (),
 ) -> answers.Audience:
     """An audience; when it was refreshed is what the latest generation says."""
     refreshed = latest is not None and found.id in latest.audiences
     included: dict[str, Any] = {}
     if "rules" in include:
         included["rules"] = rules(found.rules)
+    if "imports" in include:
+        included["imports"] = list(map(import_, imports))
     return answers.Audience(
         id=found.id,
         organization_id=organization,
@@ -71,6 +77,36 @@ def rules(rows: Iterable[dict[str, Any]]) -> list[answers.Rule]:
         )
         for row in rows
     ]
+
+
+def import_(
+    found: Import, issues: Iterable[RowIssues] | None = None, upload_url: str | None = None
+) -> answers.Import:
+    """An import, with the rows that have something wrong where they are told."""
+    included: dict[str, Any] = {}
+    if issues is not None:
+        included["errors"] = [
+            answers.RowIssues(row=one.row, issues=[answers.Issue(**told) for told in one.issues])
+            for one in issues
+        ]
+    return answers.Import(
+        id=found.id,
+        audience_id=found.audience,
+        mode=found.mode,  # type: ignore[arg-type]
+        status=found.status,  # type: ignore[arg-type]
+        progress=100 * found.processed // found.total if found.total else 0,
+        total_consumers=found.total,
+        processed_consumers=found.processed,
+        error_count=found.wrong,
+        reason=found.reason,
+        ignored_columns=found.ignored,
+        upload_url=upload_url,
+        upload_method="PUT",
+        expires_at=instant(found.expires_at),
+        created_at=instant(found.created_at),
+        updated_at=instant(found.updated_at),
+        **included,
+    )
 
 
 def of_consumer(found: Consumer) -> dict[str, Any]:

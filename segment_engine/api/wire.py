@@ -185,6 +185,12 @@ class PreviewIn(_Ruled):
         return [row.given() for row in self.rules]
 
 
+class ImportIn(Wire):
+    """An import to come: whether its consumers are put in, or become the members."""
+
+    mode: Literal["ADD", "REPLACE"] = "ADD"
+
+
 class MembersIn(Wire):
     """Consumers to put into a static audience, or to take out."""
 

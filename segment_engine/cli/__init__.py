@@ -7,6 +7,7 @@ import typer
 import segment_engine
 from segment_engine.cli import (
     generations,
+    imports,
     init,
     loading,
     organizations,
@@ -106,3 +107,4 @@ keys.command("create")(command(organizations.create_key))
 keys.command("list")(command(organizations.list_keys))
 keys.command()(command(organizations.revoke))
 consumers.command()(command(loading.load))
+app.command("import")(command(imports.import_))

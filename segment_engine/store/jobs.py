@@ -150,6 +150,15 @@ class Jobs:
                 self._give_up(connection, row, instant)
         return None
 
+    def take(self, job_id: str, host: str, process: int) -> Job | None:
+        """A job that waits, whenever it is due; None where it does not wait any more."""
+        waits = select(jobs).where(jobs.c.id == job_id, jobs.c.state == "QUEUED")
+        with self._database.writing() as connection:
+            row = connection.execute(_next(waits)).first()
+            if row is None:
+                return None
+            return self._claimed(connection, row, host, process, now(connection))
+
     def _is_any(self, host: str) -> bool:
         """Whether there may be one: a transaction that may write keeps others from writing."""
         with self._database.reading() as connection:

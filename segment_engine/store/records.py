@@ -133,3 +133,34 @@ class Page(Generic[Item]):
     after: bool
     before: bool
     positions: Sequence[Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A file that is put into a static audience: mode ADD or REPLACE.
+
+    `status` is AWAITING_UPLOAD, VALIDATING, PROCESSING, COMPLETED, COMPLETED_WITH_ERRORS or FAILED,
+    and `reason` says why it failed. `total` rows are known once the file was read, `wrong` of those
+    that are processed have something wrong; `ignored` columns are none that consumers have.
+    """
+
+    id: str
+    audience: str
+    mode: str
+    status: str
+    expires_at: int
+    total: int | None
+    processed: int
+    wrong: int
+    reason: str | None
+    ignored: list[str]
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowIssues:
+    """What is wrong in a row, by its number from 1 below the header: field, code and message."""
+
+    row: int
+    issues: list[dict[str, str]]

@@ -11,6 +11,7 @@ from segment_engine.errors import SegmentError
 from segment_engine.expression.resolve import uses_clock
 from segment_engine.store.counting import lock
 from segment_engine.store.generations import KEEP, KEEP_FOR, drop
+from segment_engine.store.imports import settle_old
 from segment_engine.store.jobs import SECOND, want
 from segment_engine.store.organizations import read
 from segment_engine.store.records import Organization
@@ -104,6 +105,7 @@ class Schedule:
                 lock(connection, organization)
                 drop(connection, organization, self._database.now(connection))
         with self._database.writing() as connection:
+            settle_old(connection)
             self._store.jobs.forget(connection, self._database.now(connection) - JOBS_STAY)
         Replies(self._database).forget_old()
 

@@ -7,6 +7,7 @@ from segment_engine.store.consumers import Consumers
 from segment_engine.store.database import Database
 from segment_engine.store.generations import Generations
 from segment_engine.store.groups import Groups
+from segment_engine.store.imports import Imports, Uploads
 from segment_engine.store.jobs import Jobs
 from segment_engine.store.keys import Keys
 from segment_engine.store.members import Members
@@ -30,6 +31,7 @@ class Store:
         self.organizations = Organizations(self.database)
         self.keys = Keys(self.database, secret)
         self.jobs = Jobs(self.database)
+        self.uploads = Uploads(self.database, secret)
         self.texts, self.views = Texts(), Views(folder / SNAPSHOTS)
 
     def migrate(self) -> None:
@@ -60,5 +62,6 @@ class OrganizationStore:
         self.consumers = Consumers(store.database, organization)
         self.search = Search(store.database, organization, store.texts)
         self.members = Members(store.database, organization)
+        self.imports = Imports(store.database, organization, store.secret)
         self.generations = Generations(store.database, organization)
         self.runs = Runs(store.database, organization, store.folder / SNAPSHOTS, store.views)

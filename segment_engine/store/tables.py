@@ -159,6 +159,46 @@ static_members = Table(
 )
 """Who was put into static and synced lists: bitmaps, as those of a generation."""
 
+imports = Table(
+    "imports",
+    metadata,
+    _organization(),
+    Column("id", String(40), primary_key=True),
+    Column("audience", String(40), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("token", String(64), nullable=False, unique=True),  # a keyed hash
+    Column("expires_at", BigInteger, nullable=False),  # of the token
+    Column("total", Integer),
+    Column("processed", Integer, nullable=False),
+    Column("wrong", Integer, nullable=False),
+    Column("reason", Text),  # why it failed
+    Column("ignored", Text, nullable=False),  # JSON: the columns that consumers do not have
+    Column("members", LargeBinary),  # as far as it has come: a Roaring bitmap of ordinals
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("ix_imports_audience", "organization", "audience", "created_at"),
+    Index("ix_imports_status", "status"),
+)
+
+import_files = Table(
+    "import_files",
+    metadata,
+    _organization(),
+    Column("import_id", String(40), primary_key=True),
+    Column("bytes", LargeBinary, nullable=False),
+)
+"""What was uploaded, until it is put in."""
+
+import_issues = Table(
+    "import_issues",
+    metadata,
+    _organization(),
+    Column("import_id", String(40), primary_key=True),
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    Column("issues", Text, nullable=False),  # JSON: field, code and message of each
+)
+
 bitmaps = Table(
     "bitmaps",
     metadata,

@@ -21,6 +21,8 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from segment_engine.errors import NotFound, StoreError
+from segment_engine.store import importing
+from segment_engine.store.imports import KIND as IMPORT
 from segment_engine.store.jobs import Job, Lost
 from segment_engine.store.logs import configure
 from segment_engine.store.schedule import Schedule
@@ -45,7 +47,7 @@ def materialize(store: OrganizationStore, job: Job) -> str:
     return f"generation={made.number} asked={made.asked} duration_ms={made.duration_ms}"
 
 
-DOING: dict[str, Doing] = {"materialize": materialize}
+DOING: dict[str, Doing] = {"materialize": materialize, IMPORT: importing.run}
 """What is done for each kind of job."""
 
 
@@ -110,7 +112,7 @@ class Worker:
             return False
         self._job = job
         try:
-            with _Heartbeat(self._store, job, self._ended):
+            with Heartbeat(self._store, job, self._ended):
                 self._do(job)
         finally:
             self._job = None
@@ -133,7 +135,7 @@ class Worker:
                 self._store.jobs.fail(job, _reason(error), again)
 
 
-class _Heartbeat:
+class Heartbeat:
     """Says that a job's worker lives as long as the block runs."""
 
     def __init__(self, store: Store, job: Job, ended: Callable[[], bool]) -> None:

@@ -5,10 +5,14 @@ from segment_engine.api.routes.consumers import consumers
 from segment_engine.api.routes.freshness import freshness
 from segment_engine.api.routes.groups import groups
 from segment_engine.api.routes.health import health
+from segment_engine.api.routes.imports import imports, uploads
 from segment_engine.api.routes.members import members
 from segment_engine.api.routes.preview import previews
 from segment_engine.api.routes.rules import rules
 from segment_engine.api.routes.tiers import tiers
 
-ROUTERS = (health, consumers, previews, groups, tiers, audiences, rules, members, freshness)
+ROUTERS = (
+    *(health, consumers, previews, groups, tiers, uploads),
+    *(audiences, rules, members, imports, freshness),
+)
 """A path that names something stands before the ones that take any id."""

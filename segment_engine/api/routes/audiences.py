@@ -17,7 +17,7 @@ from segment_engine.store.records import Audience
 
 audiences = router("/api/v1/audiences", "audiences")
 
-IncludeOne = Annotated[str, including("rules")]
+IncludeOne = Annotated[str, including("rules", "imports")]
 Truth = Literal["true", "false"]
 SortBy = Literal["name", "createdAt", "updatedAt"]
 Search = Annotated[str | None, Query(min_length=1, max_length=wire.MOST_NAME)]
@@ -73,7 +73,7 @@ def list_audiences(
 def read_audience(
     here: Here,
     audience_id: AudienceId,
-    include: IncludeOne = "rules",
+    include: IncludeOne = "rules,imports",
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """One audience, archived or not."""

@@ -1,0 +1,131 @@
+"""A CSV file of consumers as people upload it: checked whole, then read row by row.
+
+Every cell is a text, and an empty one leaves what there is.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from io import StringIO
+from typing import Any
+
+from segment_engine.errors import Invalid, Problem
+from segment_engine.store import exact_json
+
+MOST_BYTES, MOST_ROWS = 10 * 1024 * 1024, 100_000
+_IDENTIFIERS = ("externalId", "email", "phone")
+_KEYS = (*_IDENTIFIERS, "fullName", "firstName", "lastName", "tags", "metadata")
+_PATH = "metadata."
+_SEPARATORS = (",", ";", "\t")
+_SIGNS = {
+    b"PK\x03\x04": "it is a workbook; save it as CSV UTF-8",
+    b"\xff\xfe": "it is UTF-16; save it as CSV UTF-8",
+    b"\xfe\xff": "it is UTF-16; save it as CSV UTF-8",
+}
+
+Row = tuple[dict[str, Any], list[Problem]]
+"""A consumer with the keys of the API, and what cannot be read."""
+
+
+class Sheet:
+    """A file that can be read; `total` rows below the header, `ignored` are the other columns."""
+
+    def __init__(self, content: bytes) -> None:
+        """Raises Invalid with what is wrong and how to mend it: then no row is to be taken."""
+        self._text = _decoded(content)
+        first = self._text.split("\n", 1)[0]
+        self._separator = max(_SEPARATORS, key=first.count)
+        lines = self._lines()
+        header = [name.strip() for name in next(lines, [])]
+        self._keys = [_key(name) for name in header]
+        _check(self._keys)
+        self.total, used = 0, [False] * len(header)
+        for cells in lines:
+            self.total += 1
+            if self.total > MOST_ROWS:
+                raise Invalid(f"it has more than {MOST_ROWS:,} rows; divide it")
+            if not all(header):
+                used = [a or bool(b.strip()) for a, b in zip(used, cells, strict=False)]
+        for place, (name, filled) in enumerate(zip(header, used, strict=False), 1):
+            if not name and filled:
+                raise Invalid(f"column {place} has no name; name it, or delete it")
+        named = zip(header, self._keys, strict=True)
+        self.ignored = [name for name, key in named if name and not key]
+
+    def rows(self) -> Iterator[Row]:
+        """The rows, from the first one below the header."""
+        lines = self._lines()
+        next(lines)
+        return (_row(self._keys, cells) for cells in lines)
+
+    def _lines(self) -> Iterator[list[str]]:
+        """The cells of each line that is not blank. Raises Invalid."""
+        read = csv.reader(StringIO(self._text, newline=""), delimiter=self._separator, strict=True)
+        try:
+            yield from filter(None, read)
+        except csv.Error as fault:
+            raise Invalid(f"line {read.line_num:,} is no CSV: {fault}") from None
+
+
+def _decoded(content: bytes) -> str:
+    if not content.strip():
+        raise Invalid("it is empty")
+    if len(content) > MOST_BYTES:
+        raise Invalid(f"it has more than {MOST_BYTES // 1024**2} MB; divide it")
+    for sign, reason in _SIGNS.items():
+        if content.startswith(sign):
+            raise Invalid(reason)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = content.count(b"\n", 0, fault.start) + 1
+        raise Invalid(f"line {line:,} is not UTF-8; save it as CSV UTF-8") from None
+    if "\0" in text:
+        raise Invalid("it is no text; save it as CSV UTF-8")
+    return text
+
+
+def _key(name: str) -> str:
+    """What a column is, however its words are joined and capitalized; "" for nothing we know."""
+    start, dot, path = name.partition(".")
+    if dot and start.strip().lower() == "metadata" and path.strip():
+        return _PATH + path.strip()
+    return _SPELT.get("".join(name.replace("_", " ").replace("-", " ").split()).lower(), "")
+
+
+_SPELT = {key.lower(): key for key in _KEYS}
+
+
+def _check(keys: Sequence[str]) -> None:
+    if not any(key in _IDENTIFIERS for key in keys):
+        raise Invalid(
+            "its first row names no column email, phone or externalId, by which consumers are known"
+        )
+    for key in keys:
+        if key and keys.count(key) > 1:
+            raise Invalid(f"two columns are called {key}; delete one")
+
+
+def _row(keys: Sequence[str], cells: Sequence[str]) -> Row:
+    if len(cells) != len(keys):
+        problem = f"it has {len(cells):,} cells, and the first row {len(keys):,}"
+        return {}, [Problem("", problem)]
+    given = {key: cell for key, cell in zip(keys, cells, strict=True) if key and cell.strip()}
+    names = [given.pop(key, "").strip() for key in ("firstName", "lastName")]
+    row: dict[str, Any] = {key: given[key] for key in (*_IDENTIFIERS, "fullName") if key in given}
+    if any(names) and "fullName" not in row:
+        row["fullName"] = " ".join(filter(None, names))
+    metadata: dict[str, Any] = {}
+    if "metadata" in given:
+        try:
+            metadata = exact_json.loads(given["metadata"])
+        except (ValueError, RecursionError):
+            return row, [Problem("metadata", "it is no JSON")]
+        if not isinstance(metadata, dict):
+            return row, [Problem("metadata", "it is no JSON object")]
+    if "tags" in given:
+        tags = [one.strip() for one in given["tags"].replace(";", ",").split(",")]
+        metadata["tags"] = [*dict.fromkeys(filter(None, tags))]
+    metadata |= {key[len(_PATH) :]: one for key, one in given.items() if key.startswith(_PATH)}
+    if metadata:
+        row["metadata"] = metadata
+    return row, []

@@ -1,0 +1,158 @@
+"""The job of an import: its file is checked whole, then put in part by part.
+
+A part that was begun when the process died is put in again, which changes nothing. The members
+follow at the end, all at once.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from pyroaring import BitMap
+from sqlalchemy import Connection, delete, insert, select, update
+
+from segment_engine.batch.bitmaps import bitmap_of
+from segment_engine.errors import Invalid, Problem
+from segment_engine.store import counting, exact_json, members
+from segment_engine.store.csv_rows import Row, Sheet
+from segment_engine.store.database import now
+from segment_engine.store.imports import COMPLETED, FAILED, PROCESSING, VALIDATING, WITH_ERRORS
+from segment_engine.store.jobs import Job, Jobs
+from segment_engine.store.store import OrganizationStore
+from segment_engine.store.tables import import_files, import_issues, imports
+
+PART = 5_000
+"""Rows of a part."""
+_PREFIX = "consumers."
+
+Progress = Callable[[int, int], None]
+
+
+def run(shop: OrganizationStore, job: Job, progress: Progress | None = None) -> str:
+    """Puts in the file of an import, and ends its job; what there is to be logged of it.
+
+    `progress` is told the rows done and all rows. Raises Lost.
+    """
+    return _Importing(shop, job).run(progress or (lambda done, total: None))
+
+
+class _Importing:
+    def __init__(self, shop: OrganizationStore, job: Job) -> None:
+        self._shop, self._job, self._id = shop, job, job.key
+        self._own = shop.organization.id
+        self._database = shop.store.database
+        self._mine = (imports.c.organization == self._own, imports.c.id == self._id)
+
+    def run(self, progress: Progress) -> str:
+        found = self._begun()
+        if found is None:
+            return "ended before"
+        row, content = found
+        try:
+            sheet = Sheet(content)
+        except Invalid as fault:
+            self._failed(fault.message)
+            return "unreadable"
+        del content
+        self._told(status=PROCESSING, total=sheet.total, ignored=exact_json.dumps(sheet.ignored))
+        self._put(sheet, row.processed, BitMap.deserialize(row.members or _NOBODY), progress)
+        return f"rows={sheet.total}"
+
+    def _begun(self) -> tuple[Any, bytes] | None:
+        """The import and its file; None where it has ended."""
+        file = select(import_files.c.bytes).where(
+            import_files.c.organization == self._own, import_files.c.import_id == self._id
+        )
+        with self._database.writing() as connection:
+            Jobs.holds(connection, self._job)
+            row = connection.execute(select(imports).where(*self._mine)).one()
+            if row.status not in (VALIDATING, PROCESSING):
+                Jobs.done(connection, self._job)
+                return None
+            return row, connection.execute(file).scalar_one()
+
+    def _put(self, sheet: Sheet, done: int, held: BitMap, progress: Progress) -> None:
+        rows = islice(sheet.rows(), done, None)
+        while part := list(islice(rows, PART)):
+            found, issues = self._put_part(part, done)
+            held |= BitMap(self._shop.consumers.ordinals_of(found).values())
+            done += len(part)
+            self._advanced(done, issues, held)
+            progress(done, sheet.total)
+        self._completed(held)
+
+    def _put_part(
+        self, part: Sequence[Row], before: int
+    ) -> tuple[list[str], dict[int, list[Problem]]]:
+        """The ids of those whom the rows mean, and what is wrong by the number of the row."""
+        sound = [place for place, (_, problems) in enumerate(part) if not problems]
+        put = self._shop.consumers.put([part[place][0] for place in sound])
+        issues = {before + place + 1: list(found) for place, (_, found) in enumerate(part) if found}
+        for problem in put.problems:
+            place, _, name = problem.field.removeprefix(_PREFIX).partition(".")
+            told = Problem(name, problem.message, problem.code)
+            issues.setdefault(before + sound[int(place)] + 1, []).append(told)
+        return [one.id for one in put.rows if one is not None], issues
+
+    def _advanced(self, done: int, issues: dict[int, list[Problem]], held: BitMap) -> None:
+        with self._database.writing() as connection:
+            Jobs.holds(connection, self._job)
+            if issues:
+                connection.execute(insert(import_issues), list(self._rows(issues)))
+            changed = {"processed": done, "wrong": imports.c.wrong + len(issues)}
+            self._change(connection, **changed, members=held.serialize())
+
+    def _rows(self, issues: dict[int, list[Problem]]) -> Iterator[dict[str, Any]]:
+        for row, found in issues.items():
+            yield {
+                "organization": self._own,
+                "import_id": self._id,
+                "row": row,
+                "issues": exact_json.dumps(_told(found)),
+            }
+
+    def _completed(self, held: BitMap) -> None:
+        """The members, the end of the import and of its job are one."""
+        with self._database.writing() as connection:
+            counting.lock(connection, self._own)
+            row = connection.execute(select(imports).where(*self._mine)).one()
+            before = members.members_of(connection, self._own, row.audience)
+            given = bitmap_of(held.to_array())
+            after = before | given if row.mode == "ADD" else given
+            if after != before:
+                members.put(connection, self._own, row.audience, after)
+            self._end(connection, status=WITH_ERRORS if row.wrong else COMPLETED)
+
+    def _failed(self, reason: str) -> None:
+        with self._database.writing() as connection:
+            self._end(connection, status=FAILED, reason=reason)
+
+    def _end(self, connection: Connection, **told: Any) -> None:
+        self._change(connection, **told, members=None)
+        file = import_files.c
+        mine = file.organization == self._own, file.import_id == self._id
+        connection.execute(delete(import_files).where(*mine))
+        Jobs.done(connection, self._job)
+
+    def _told(self, **told: Any) -> None:
+        with self._database.writing() as connection:
+            Jobs.holds(connection, self._job)
+            self._change(connection, **told)
+
+    def _change(self, connection: Connection, **told: Any) -> None:
+        told["updated_at"] = now(connection)
+        connection.execute(update(imports).where(*self._mine).values(**told))
+
+
+_NOBODY = BitMap().serialize()
+
+
+def _told(found: Iterable[Problem]) -> list[dict[str, str]]:
+    return [
+        {
+            "field": one.field,
+            "code": one.code.replace("-", "_").upper(),
+            "message": one.message,
+        }
+        for one in found
+    ]
