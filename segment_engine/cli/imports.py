@@ -66,7 +66,7 @@ def _tell(made: "Import", issues: "list[RowIssues]") -> None:
         complain(f"the file was not put in: {made.reason}")
         return
     rows = (("rows", f"{made.processed:,}"), ("with errors", f"{made.wrong:,}"))
-    show_table((f"import {made.id}", ""), rows, 1)
+    show_table(("import", made.id), rows, 1)
     if made.ignored:
         complain(f"left out columns that consumers do not have: {', '.join(made.ignored)}")
     for found in issues[:SHOWN]:

@@ -19,9 +19,9 @@ from tests.api.serving import ROOT, SECRET, Served
 README = ROOT / "segment_engine/api/README.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.M)
-ASKED = re.compile(r"api (\w+) [\"']?(/[\w/$-]*)|-X (DELETE) .*?/v1(/[\w/$-]*)")
+ASKED = re.compile(r"api (\w+) [\"']?(/[\w/$.-]*)|-X (\w+) .*?/v1(/[\w/$-]*)")
 SHAPES = (
-    (re.compile(r"\b(org|key|aud|grp|rul|cons)_[0-9A-HJKMNP-TV-Z]{26}"), r"\1_ID"),
+    (re.compile(r"\b(org|key|aud|grp|rul|cons|imp)_[0-9A-HJKMNP-TV-Z]{26}"), r"\1_ID"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "TIME"),
     (re.compile(r'"(startCursor|endCursor)":"[^"]+"'), r'"\1":"CURSOR"'),
     (re.compile(r'"(durationMs|generation)":\d+'), r'"\1":N'),

@@ -1,4 +1,4 @@
-"""`org`, `key` and `consumers load`, on a store of their own."""
+"""`org`, `key`, `consumers load` and `import`, on a store of their own."""
 
 import re
 import stat
@@ -46,6 +46,9 @@ def test_an_organization_is_made_and_set(tmp_path: Path) -> None:
         (("key", "revoke", "key_nobody"), 1, "Key not found"),
         (("consumers", "load", "none.csv", "--org", "shop"), 1, "no such file"),
         (("consumers", "load", "none.csv", "--org", "nobody"), 1, "no organization 'nobody'"),
+        (("import", "nobody", "none.csv", "--org", "shop"), 1, "none.csv cannot be read"),
+        (("import", "nobody", __file__, "--org", "shop"), 1, "Audience not found"),
+        (("import", "x", "none.csv", "--org", "shop", "--mode", "drop"), 2, "'drop'"),
         (("org", "list", "--store", "mysql://x"), 1, "SQLite or PostgreSQL, not in 'mysql'"),
         (("org", "list", "--store", "no url"), 1, "wants a URL such as"),
         (("org", "list", "--store", "sqlite:////no/such/shop.db"), 1, "cannot be used"),
@@ -100,3 +103,34 @@ def test_the_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     run("org", "list")
     assert file.read_bytes() == kept
+
+
+def test_a_file_fills_an_audience(store: str, tmp_path: Path) -> None:
+    run("org", "create", "shop")
+    held = settings().opened()
+    shop = held.of(held.organizations.get("shop").id)
+    audience = shop.audiences.create("by hand", "STATIC").id
+    shop.audiences.create("by hand too", "STATIC")
+    file = tmp_path / "fair.csv"
+    file.write_text("email,age\na@x.org,7\nnobody,8\n")
+    done = run("import", "by hand", file, "--org", "shop")
+    assert (done.code, [line.split() for line in done.out.splitlines()[1:]]) == (
+        1,
+        [["rows", "2"], ["with", "errors", "1"]],
+    )
+    assert done.err.splitlines() == [
+        "left out columns that consumers do not have: age",
+        "row 2: email: it is no email address",
+    ]
+    file.write_text("email\nb@x.org\n")
+    told = run("import", audience, file, "--org", "shop", "--mode", "replace", "--json").told
+    assert (told["ok"], told["status"], told["totalConsumers"]) == (True, "COMPLETED", 1)
+    (only,) = shop.consumers.at(shop.members.bitmap(audience).ordinals().tolist())
+    assert only.email == "b@x.org"
+    file.write_text("name\nAda\n")
+    refused = run("import", audience, file, "--org", "shop")
+    assert refused.code == 1 and "the file was not put in: its first row names no" in refused.err
+    shop.audiences.create("by hand", "STATIC")
+    several = run("import", "by hand", file, "--org", "shop")
+    assert several.code == 1 and "several audiences are called by hand" in several.err
+    held.close()
