@@ -68,11 +68,14 @@ class Replies:
             now = self._database.now(connection)
             connection.execute(delete(idempotency).where(_is(organization, key), _over(now)))
             begun = Begun(organization, key, now)
-            if self._inserted(connection, begun, request):
-                return begun
-            # Held, since what a process that died has sent may still be about to commit.
+            # What a process that died has sent may still be about to commit: the row is held. It is
+            # gone where another request freed the key just now.
             held = select(idempotency).where(_is(organization, key)).with_for_update()
-            row = connection.execute(held).one()
+            row = None
+            while row is None:
+                if self._inserted(connection, begun, request):
+                    return begun
+                row = connection.execute(held).first()
             if row.status is None and _is_dead(row.headers):
                 connection.execute(delete(idempotency).where(_is(organization, key)))
                 self._inserted(connection, begun, request)
