@@ -1,7 +1,11 @@
 """The application: what surrounds every request, and the routes."""
 
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from multiprocessing import parent_process
+from threading import Thread
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -83,6 +87,16 @@ def _methods(request: Request) -> set[str]:
 
 
 def from_environment() -> FastAPI:
-    """The service as a process of its own makes it, with its logs."""
+    """The service as a process of its own makes it, with its logs.
+
+    One of several ends with the process that started it, however that has ended.
+    """
     configure()
+    Thread(target=_end_with_parent, daemon=True).start()
     return create_app(told(ServiceSettings))
+
+
+def _end_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -29,7 +29,9 @@ _NUMBERS = count()
 class Served:
     """A process that serves a store, and the store beside it."""
 
-    def __init__(self, folder: Path, url: str, **settings: str) -> None:
+    def __init__(self, folder: Path, url: str, *arguments: str, **settings: str) -> None:
+        """`arguments` are more of `serve`; `settings` take the place of those of tests."""
+        folder.mkdir(exist_ok=True)
         self.log, self.url = folder / "log", url
         self.store = Store(url, SECRET.encode(), folder / "cache")
         environment = {
@@ -45,7 +47,7 @@ class Served:
         out = folder / "out"
         with open(self.log, "wb") as log, open(out, "wb") as said:
             self.process = subprocess.Popen(
-                [*COMMAND, "serve", "--port", "0"],
+                [*COMMAND, "serve", "--port", "0", *arguments],
                 cwd=folder,
                 env=environment,
                 stdout=said,

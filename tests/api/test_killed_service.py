@@ -11,12 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from tests.api.processes import WORKER, called
 
 COMMIT = os.environ.get("SEGMENT_ENGINE_PROFILE", "commit") == "commit"
 POINTS = 1 if COMMIT else 50
@@ -97,22 +99,6 @@ def members(client: httpx.Client, audience: str) -> list[str]:
         after = {"after": page["pageInfo"]["endCursor"]}
 
 
-def children(process: int) -> Iterator[int]:
-    """The processes that a process has started, theirs behind them."""
-    told = Path(f"/proc/{process}/task/{process}/children").read_text()
-    for child in map(int, told.split()):
-        yield child
-        yield from children(child)
-
-
-def worker_of(process: int) -> int | None:
-    """The process that runs the jobs of a service."""
-    for child in children(process):
-        if b"segment_engine.store.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
-            return child
-    return None
-
-
 class Service:
     """A served store that is killed and started again."""
 
@@ -154,8 +140,8 @@ class Service:
     def kill(self, worker: bool) -> None:
         """Kills the worker, which is started anew, or the server, with which the worker goes."""
         assert self._process is not None
-        process = worker_of(self._process.pid) if worker else self._process.pid
-        if process is not None:
+        own = self._process.pid
+        for process in called(own, WORKER) if worker else [own]:
             os.kill(process, signal.SIGKILL)
         if not worker:
             self._process.wait()
