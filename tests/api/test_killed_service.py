@@ -1,6 +1,6 @@
 """Server and worker killed at any point while consumers change: all that was answered is there.
 
-`SEGMENT_ENGINE_PROFILE=release`: each of them 50 times, once else.
+`SEGMENT_ENGINE_PROFILE=release`: each of them 50 times, 25 on each database; once else.
 """
 
 import os
@@ -17,16 +17,27 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
+from segment_engine.store.database import Database
+from segment_engine.store.tables import jobs
 from tests.api.processes import WORKER, called
 
 COMMIT = os.environ.get("SEGMENT_ENGINE_PROFILE", "commit") == "commit"
-POINTS = 1 if COMMIT else 50
+POINTS = 1 if COMMIT else 25
 LONGEST = 2.0
-"""Seconds from the start of the service to the kill, at most."""
+"""Seconds to the kill, at most, from the first answer of the server or job of the worker."""
+EVERY = 5
+"""After how many rounds an audience is made, which has to be there once."""
 
 ROOT = Path(__file__).parents[2]
-COMMAND = (sys.executable, "-c", "from segment_engine.cli import app; app()")
+CODE = """
+from segment_engine.cli import app
+from segment_engine.store import supervising
+supervising.MOST_S = 0.5  # no pause grows with each kill
+app()
+"""
+COMMAND = (sys.executable, "-c", CODE)
 ADDRESS = re.compile(r"http://[0-9.]+:[0-9]+")
 AUDIENCES = "/api/v1/audiences"
 RULES = ("totalOrders >= 5", "totalOrders < 5 or metadata.round exists", "not (totalOrders = 3)")
@@ -40,6 +51,7 @@ class Shop:
         self.consumers: dict[str, dict[str, Any]] = {}
         self.ids: dict[str, str] = {}
         self.listed: set[str] = set()
+        self.named: list[str] = []
         self.audiences: dict[str, str] = {}
         self.static = ""
 
@@ -87,23 +99,37 @@ def until_answered(ask: Callable[[], httpx.Response], seconds: float) -> Any:
 
 
 def members(client: httpx.Client, audience: str) -> list[str]:
-    """The ids of all members, page by page."""
-    found: list[str] = []
+    """The ids of all members."""
+    return [one["id"] for one in pages(client, f"{AUDIENCES}/{audience}/members")]
+
+
+def pages(client: httpx.Client, place: str) -> list[dict[str, Any]]:
+    """All items of a list, page by page."""
+    found: list[dict[str, Any]] = []
     after: dict[str, Any] = {}
     while True:
-        place = f"{AUDIENCES}/{audience}/members"
         page = client.get(place, params={"first": 100, **after}).raise_for_status().json()
-        found += [one["id"] for one in page["data"]]
+        found += page["data"]
         if not page["pageInfo"]["hasNextPage"]:
             return found
         after = {"after": page["pageInfo"]["endCursor"]}
+
+
+def until(found: Callable[[], Any]) -> Any:
+    """What is found at last."""
+    end = time.monotonic() + 90
+    while not (told := found()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return told
 
 
 class Service:
     """A served store that is killed and started again."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        self._folder, self._log = folder, folder / "log"
+        self._folder, self._log, self.kills = folder, folder / "log", 0
+        self._database = Database(url)
         self._settings = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -130,31 +156,45 @@ class Service:
             self._process = subprocess.Popen(
                 command, cwd=self._folder, env=self._settings, stdout=log, stderr=log
             )
-        end = time.monotonic() + 30
-        while not (found := ADDRESS.search(self._log.read_text("utf-8"))):
-            assert time.monotonic() < end and self._process.poll() is None, self._log.read_text()
-            time.sleep(0.02)
+        found = until(lambda: ADDRESS.search(self._log.read_text("utf-8")))
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.Client(base_url=found[0], headers=headers, timeout=10, trust_env=False)
+        client = httpx.Client(base_url=found[0], headers=headers, timeout=60, trust_env=False)
+        client.get("/healthz").raise_for_status()
+        return client
 
-    def kill(self, worker: bool) -> None:
-        """Kills the worker, which is started anew, or the server, with which the worker goes."""
+    def worker(self) -> int:
+        """The process of the worker, which has begun to do jobs."""
         assert self._process is not None
         own = self._process.pid
-        for process in called(own, WORKER) if worker else [own]:
-            os.kill(process, signal.SIGKILL)
+
+        def busy() -> int | None:
+            with self._database.reading() as connection:
+                seen = set(connection.execute(select(jobs.c.process)).scalars())
+            return next((one for one in called(own, WORKER) if one in seen), None)
+
+        return int(until(busy))
+
+    def kill_later(self, worker: bool, seconds: float) -> None:
+        """Kills the worker, which is started anew, or the server, with which the worker goes."""
+        assert self._process is not None
+        process = self.worker() if worker else self._process.pid
+        time.sleep(seconds)
+        os.kill(process, signal.SIGKILL)
+        self.kills += 1
         if not worker:
             self._process.wait()
 
     def kill_all(self) -> None:
         """Leaves nothing behind, however a test has ended."""
         if self._process is not None and self._process.poll() is None:
-            self.kill(worker=False)
+            self._process.kill()
+            self._process.wait()
+        self._database.close()
 
     def stop(self) -> None:
         assert self._process is not None
         self._process.terminate()
-        assert self._process.wait(30) == 0, self._log.read_text()
+        assert self._process.wait(60) == 0, self._log.read_text()
 
 
 def made(client: httpx.Client, shop: Shop) -> None:
@@ -182,10 +222,21 @@ def one_round(client: httpx.Client, shop: Shop, number: int, seconds: float = 0.
     if until_answered(lambda: client.post(place, json={"consumerIds": some}), seconds) is None:
         return False
     shop.listed |= {*some}
+    if number % EVERY == 0 and not named(client, shop, f"named-{number}", seconds):
+        return False
     return (
         until_answered(lambda: client.post(f"{AUDIENCES}/{shop.static}/refresh"), seconds)
         is not None
     )
+
+
+def named(client: httpx.Client, shop: Shop, name: str, seconds: float) -> bool:
+    """An audience of a round, which is made once however often it is asked for."""
+    body, same = {"name": name, "type": "STATIC"}, {"Idempotency-Key": name}
+    if until_answered(lambda: client.post(AUDIENCES, json=body, headers=same), seconds) is None:
+        return False
+    shop.named += [name] * (name not in shop.named)
+    return True
 
 
 def await_fresh(client: httpx.Client, shop: Shop) -> None:
@@ -213,7 +264,8 @@ def test_what_was_answered_is_there_after_kills(
     client, chance, number = service.start(), random.Random(0 if COMMIT else None), 1
     made(client, shop)
     for _ in range(POINTS):
-        killer = threading.Timer(chance.uniform(0.2, LONGEST), service.kill, (worker,))
+        seconds = chance.uniform(0, LONGEST)
+        killer = threading.Thread(target=service.kill_later, args=(worker, seconds))
         killer.start()
         while killer.is_alive():
             number += one_round(client, shop, number)
@@ -221,12 +273,15 @@ def test_what_was_answered_is_there_after_kills(
         if not worker:
             client.close()
             client = service.start()
-    assert one_round(client, shop, number, 30)
+    assert service.kills == POINTS
+    assert one_round(client, shop, number, 60)
     await_fresh(client, shop)
     for rule, audience in shop.audiences.items():
         found = members(client, audience)
         assert len(found) == len(set(found))
         assert {*found} == shop.expected(rule), rule
+    made_once = pages(client, AUDIENCES)
+    assert sorted(one["name"] for one in made_once) == sorted([*RULES, "list", *shop.named])
     listed = members(client, shop.static)
     assert sorted(listed) == sorted(shop.listed)
     for key, row in shop.consumers.items():
@@ -234,4 +289,6 @@ def test_what_was_answered_is_there_after_kills(
         assert (told["externalId"], told["totalOrders"]) == (key, row["totalOrders"])
     client.close()
     service.stop()
-    print(f"killed {POINTS} times in {number} rounds, {len(shop.ids)} consumers")
+    what = "worker" if worker else "server"
+    told = f"{len(shop.ids)} consumers, {len(shop.named)} audiences made once"
+    print(f"{what} killed {service.kills} times in {number} rounds: {told}")
