@@ -5,13 +5,16 @@ found no more. Organizations that were searched last are kept.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from threading import Lock
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from segment_engine.batch.bitmaps import Bitmap
 from segment_engine.batch.text_search import TextIndex
 from segment_engine.errors import Invalid, Problem
+from segment_engine.store.columns import AT_ONCE, json_columns
 from segment_engine.store.database import Database
 from segment_engine.store.records import Organization
 from segment_engine.store.tables import consumers, organizations
@@ -73,17 +76,22 @@ class Search:
         newest = connection.execute(asked).scalar_one()
         if newest == texts.seen:
             return
-        names = ("ordinal", "email_folded", "phone", "full_name")
-        query = (
-            select(*(consumers.c[name] for name in names))
-            .where(consumers.c.organization == self._id, consumers.c.change_seq > texts.seen)
-            .order_by(consumers.c.ordinal)
-        )
-        rows = connection.execute(query).all()
-        texts.index.put([row[0] for row in rows], [_text(*row[1:]) for row in rows])
+        for those in self._unseen(connection, texts.seen):
+            found = json_columns(connection, self._id, (consumers.c.ordinal, _TEXT), *those)
+            texts.index.put(*found)
         texts.seen = newest
 
+    def _unseen(self, connection: Connection, seen: int) -> Iterator[tuple[Any, ...]]:
+        """Who was not seen yet; all of them in parts."""
+        if seen:
+            yield (consumers.c.change_seq > seen,)
+            return
+        greatest = select(func.max(consumers.c.ordinal)).where(consumers.c.organization == self._id)
+        for first in range(0, 1 + (connection.execute(greatest).scalar_one() or 0), AT_ONCE):
+            yield consumers.c.ordinal >= first, consumers.c.ordinal < first + AT_ONCE
 
-def _text(email: str | None, phone: str | None, name: str | None) -> str | None:
-    given = [one for one in (email, phone, fold(name) if name else None) if one]
-    return BETWEEN.join(given) if given else None
+
+_EMAIL, _PHONE, _NAME = (
+    func.coalesce(consumers.c[name], "") for name in ("email_folded", "phone", "full_name")
+)
+_TEXT = _EMAIL + BETWEEN + _PHONE + BETWEEN + _NAME

@@ -1,9 +1,8 @@
 """One state of an organization, as the transaction of a run sees it: consumers and definitions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
 
 from pyroaring import BitMap
 from sqlalchemy import Connection, func, select
@@ -16,7 +15,8 @@ from segment_engine.errors import SegmentError
 from segment_engine.rule import Rule
 from segment_engine.store import organizations
 from segment_engine.store.bitmaps import KeptTile, reader_of
-from segment_engine.store.consumers import Consumers
+from segment_engine.store.columns import AT_ONCE, json_columns
+from segment_engine.store.consumers import READ, Consumers
 from segment_engine.store.database import now
 from segment_engine.store.generations import basis_of, newest
 from segment_engine.store.tables import audiences, consumers, static_members
@@ -73,8 +73,16 @@ class Reading:
         """All columns of who changed after the change `since`, unless they are too many."""
         return self._reader.read_changed(self._connection, since, most_told(self.ordinals))
 
-    def _read_all(self, columns: list[str], size: int) -> Any:
-        return self._reader.read_all(self._connection, columns, size)
+    def _read_all(self, columns: list[str], size: int) -> Iterator[list[list[str]]]:
+        for first in range(0, self.ordinals, size):
+            end = min(first + size, self.ordinals)
+            starts = range(first, end, AT_ONCE)
+            yield [self._read(columns, one, min(one + AT_ONCE, end)) for one in starts]
+
+    def _read(self, columns: list[str], first: int, end: int) -> list[str]:
+        chosen = [consumers.c[READ[name]] for name in columns]
+        those = consumers.c.ordinal >= first, consumers.c.ordinal < end
+        return json_columns(self._connection, self.organization.id, chosen, *those)
 
     @cached_property
     def fingerprint(self) -> str:

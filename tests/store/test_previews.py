@@ -12,8 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from segment_engine.batch import snapshot_run
-from segment_engine.store import views
-from segment_engine.store.consumers import Consumers
+from segment_engine.store import source, views
 from segment_engine.store.previewing import Preview
 from segment_engine.store.store import SNAPSHOTS, OrganizationStore, Store
 from segment_engine.store.tables import consumers as kept_consumers
@@ -102,18 +101,18 @@ def test_a_value_is_read_of_all_once(
 ) -> None:
     ids = [one.id for one in shop.consumers.upsert([{"email": f"{n}@x.org"} for n in range(9)])]
     read: list[list[str]] = []
-    reads = Consumers.read_all
+    reads = source.json_columns
 
-    def counted(self: Any, connection: Any, columns: Any, size: int) -> Any:
-        read.append(columns)
-        return reads(self, connection, columns, size)
+    def counted(connection: Any, organization: str, columns: Any, *those: Any) -> list[str]:
+        read.append([one.name for one in columns])
+        return reads(connection, organization, columns, *those)
 
-    monkeypatch.setattr(Consumers, "read_all", counted)
+    monkeypatch.setattr(source, "json_columns", counted)
     assert shop.runs.preview("email exists").count == 9
     shop.consumers.upsert([{"id": ids[3], "email": None, "externalId": "3"}])
     assert shop.runs.preview("email exists").count == 8
     assert shop.runs.preview("email exists and externalId exists").count == 0
-    assert read == [["ordinal", "email"], ["ordinal", "externalId"]]
+    assert read == [["ordinal", "email"], ["ordinal", "external_id"]]
     shop.audiences.create("reached", "DYNAMIC", expression="email exists")
     shop.runs.run()
     assert beside(shop).runs.preview("email exists").count == 8

@@ -38,8 +38,9 @@ Columns = Mapping[str, Sequence[Any]]
 """Values by column, None where there is none: texts; whole numbers; decimals as text; instants as
 microseconds since 1970 or aware datetimes; metadata as JSON text."""
 
-ReadAll = Callable[[list[str], int], Iterator[Columns]]
-"""Some columns of all consumers, so many rows at a time, by ordinal from 0 on."""
+ReadAll = Callable[[list[str], int], Iterator[Sequence[Sequence[str]]]]
+"""Some columns of all consumers, by ordinal from 0 on, so many rows at a time; those in parts, each
+of which has an array in JSON for each column."""
 
 
 class TiledSource(Source):
@@ -69,8 +70,8 @@ class TiledSource(Source):
 
     def _tables(self, columns: Sequence[str], size: int) -> Iterator[Any]:
         names = list(columns)
-        for tile in self._read_all(names, size):
-            yield _table(tile, names)
+        for parts in self._read_all(names, size):
+            yield pa.concat_tables([_read(part, names) for part in parts])
 
     def polars(self) -> pl.LazyFrame:
         """See Source."""
@@ -101,6 +102,17 @@ def frame(columns: Columns) -> pl.DataFrame:
 
 def _table(columns: Columns, names: Sequence[str]) -> Any:
     return pa.table([_array(columns[name], _TYPES[name]) for name in names], names=list(names))
+
+
+def _read(arrays: Sequence[str], names: list[str]) -> Any:
+    found = [_of_json(text, _TYPES[name]) for text, name in zip(arrays, names, strict=True)]
+    return pa.table(found, names=names)
+
+
+def _of_json(text: str, kind: Any) -> Any:
+    whole = pa.types.is_integer(kind) or pa.types.is_timestamp(kind)
+    held = pl.Series([text]).str.json_decode(pl.List(pl.Int64 if whole else pl.String))[0]
+    return held.to_arrow().cast(pa.string() if pa.types.is_decimal(kind) else kind).cast(kind)
 
 
 def _array(values: Sequence[Any], kind: Any) -> Any:
