@@ -4,7 +4,7 @@ Everything about a consumer but the ordinal goes when it is erased. A row of the
 deleted: an ordinal that somebody had is nobody else's.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -144,41 +144,27 @@ class Consumers:
         greatest = connection.execute(query).scalar_one()
         return 0 if greatest is None else int(greatest) + 1
 
-    def read_all(
-        self, connection: Connection, columns: Sequence[str], size: int
-    ) -> Iterator[dict[str, Sequence[Any]]]:
-        """The values by column (`READ`), for `size` ordinals at a time, ascending.
-
-        Those that were erased are there with nothing but their ordinal. Instants are microseconds,
-        totalOrderValue and metadata are text.
-        """
-        query = self._columns(columns).order_by(consumers.c.ordinal)
-        for first in range(0, self.count_ordinals(connection), size):
-            tile = consumers.c.ordinal.between(first, first + size - 1)
-            yield _by_column(columns, connection.execute(query.where(tile)).all())
-
     def read_changed(
         self, connection: Connection, since: int, most: int
     ) -> dict[str, Sequence[Any]] | None:
-        """All columns of those with a change behind number `since`; None for more than `most`."""
-        query = self._columns([*READ]).where(consumers.c.change_seq > since).limit(most + 1)
-        rows = connection.execute(query).all()
-        return None if len(rows) > most else _by_column([*READ], sorted(rows))
+        """The values by column (`READ`), by ordinal, of those with a change behind number `since`;
+        None for more than `most`.
 
-    def _columns(self, columns: Sequence[str]) -> Any:
-        chosen = [consumers.c[READ[name]] for name in columns]
-        return select(*chosen).where(consumers.c.organization == self._organization.id)
+        Those that were erased have nothing but their ordinal. Instants are microseconds,
+        totalOrderValue and metadata are text.
+        """
+        query = select(*(consumers.c[name] for name in READ.values())).where(
+            consumers.c.organization == self._organization.id, consumers.c.change_seq > since
+        )
+        rows = sorted(connection.execute(query.limit(most + 1)).all())
+        columns = zip(*rows, strict=True) if rows else ([] for _ in READ)
+        return None if len(rows) > most else dict(zip(READ, columns, strict=True))
 
     def _living(self) -> Any:
         return select(consumers).where(*self._mine())
 
     def _mine(self) -> tuple[Any, ...]:
         return consumers.c.organization == self._organization.id, consumers.c.erased_at.is_(None)
-
-
-def _by_column(columns: Sequence[str], rows: Sequence[Any]) -> dict[str, Sequence[Any]]:
-    values = zip(*rows, strict=True) if rows else ([] for _ in columns)
-    return dict(zip(columns, values, strict=True))
 
 
 def _consumer(row: Any) -> Consumer:
