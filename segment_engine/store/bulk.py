@@ -5,7 +5,8 @@ consumer whom it means: then neither has to do with the other, and their order s
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -15,7 +16,7 @@ from segment_engine.store.counting import lock
 from segment_engine.store.database import Database
 from segment_engine.store.given_rows import Row
 from segment_engine.store.identity import IDENTIFIERS, Values, checked
-from segment_engine.store.matching import KEPT, Kept, known_by, matched
+from segment_engine.store.matching import KEPT, Kept, State, is_same_number, known_by, matched
 from segment_engine.store.records import Organization
 from segment_engine.store.writing import write
 
@@ -40,18 +41,14 @@ def put(database: Database, organization: Organization, part: Part) -> Counted:
     sound, problems = _checked(part, odd, organization)
     with database.writing() as connection:
         lock(connection, organization.id)
-        new, same = _apart(connection, organization.id, part.plain, sound.values())
-        left = [
-            n
-            for n, row in enumerate(part.plain)
-            if row is not None and n not in new and n not in same
-        ]
-        more, found = _checked(part, left, organization)
+        apart = _apart(connection, organization.id, part.plain, sound.values())
+        more, found = _checked(part, apart.left, organization)
         rows = dict(sorted({**sound, **more}.items()))
         states, conflicts = matched(connection, organization.id, rows)
-        write(connection, organization.id, states, new)
+        states.update(apart.changed)
+        write(connection, organization.id, states, apart.new)
     statuses: Counter[str] = Counter(one.status for one in states.values() if one.id)
-    statuses.update(created=len(new), unchanged=len(same))
+    statuses.update(created=len(apart.new), unchanged=apart.same)
     return Counted(statuses, [*problems, *found, *conflicts])
 
 
@@ -77,7 +74,14 @@ def _at(n: int, problems: list[Problem]) -> list[Problem]:
     return [Problem(f"{_place(n)}.{one.field}", one.message) for one in problems]
 
 
-_AT = {name: KEPT.index(name) for name in IDENTIFIERS}
+class _Apart(NamedTuple):
+    """What rows that stand apart make: by their numbers new consumers and those that are others
+    then, how many tell nothing new; and the numbers of the plain rows that are left."""
+
+    new: dict[int, Kept]
+    changed: dict[int, State]
+    same: int
+    left: list[int]
 
 
 def _apart(
@@ -85,40 +89,72 @@ def _apart(
     organization: str,
     plain: Sequence[Kept | None],
     others: Collection[Values],
-) -> tuple[dict[int, Kept], set[int]]:
-    """Of the plain rows that stand apart, those that are new consumers, and the numbers of those
-    that tell nothing new."""
-    given = {
-        name: Counter([*(row[at] for row in plain if row), *(row.get(name) for row in others)])
-        for name, at in _AT.items()
-    }
-    shared = {
-        name: {value for value, times in given[name].items() if times > 1 and value is not None}
-        for name in _AT
-    }
-    new = {
-        n: row
-        for n, row in enumerate(plain)
-        if row and not any(values and row[_AT[name]] in values for name, values in shared.items())
-    }
-    same: set[int] = set()
+) -> _Apart:
+    new = {n: row for n, row in enumerate(plain) if row}
+    told, given = _told(new.values()), _given(new.values(), others)
+    left: list[int] = []
+    for name, at in _AT.items():
+        times = given[name]
+        if len(times) < times.total():
+            left += [n for n, row in new.items() if times[row[at]] > 1]
+            new = {n: row for n, row in new.items() if times[row[at]] <= 1}
+    changed: dict[int, State] = {}
+    same = 0
     for name, at in _AT.items():
         wanted = {row[at]: n for n, row in new.items() if row[at] is not None}
-        for _, _, *values in known_by(connection, organization, name, wanted):
+        for ordinal, id, *values in known_by(connection, organization, name, wanted):
             held = tuple(values)
             n = wanted[held[at]]
-            if _tells_nothing_new(new.pop(n), held, given):
-                same.add(n)
-    return new, same
+            row = new.pop(n)
+            after = held if told(row) == told(held) else _after(row, held, given)
+            if after is None:
+                left.append(n)
+            elif after == held:
+                same += 1
+            else:
+                changed[n] = State(ordinal, id, _named(held), _named(after))
+    return _Apart(new, changed, same, left)
 
 
-def _tells_nothing_new(row: Kept, held: Kept, given: Mapping[str, Container[Any]]) -> bool:
-    """Whether the consumer stays as it is, and no other row gives what it is known by."""
-    if row != held and any(
-        one is not None and one != kept for one, kept in zip(row, held, strict=True)
-    ):
-        return False
-    return not any(
-        row[at] is None and held[at] is not None and held[at] in given[name]
+_AT = {name: KEPT.index(name) for name in IDENTIFIERS}
+_VALUE, _METADATA = KEPT.index("total_order_value"), KEPT.index("metadata")
+
+_Given = Mapping[str, Counter[Any]]
+"""How many rows of a part give an identifier, by its column and itself."""
+
+
+def _given(rows: Iterable[Kept], others: Iterable[Values]) -> _Given:
+    found = {
+        name: Counter([*(row[at] for row in rows), *(row.get(name) for row in others)])
         for name, at in _AT.items()
-    )
+    }
+    for times in found.values():
+        del times[None]
+    return found
+
+
+def _told(rows: Collection[Kept]) -> Callable[[Kept], Kept]:
+    """What takes of a row, or of a consumer, that of which some row tells, and all identifiers."""
+    columns = enumerate(zip(*rows, strict=True))
+    some = {*_AT.values(), *(at for at, values in columns if values.count(None) < len(values))}
+    return itemgetter(*sorted(some))
+
+
+def _after(row: Kept, held: Kept, given: _Given) -> Kept | None:
+    """A consumer with what a row tells of it.
+
+    None where that is for `Matcher` to say: it is to be known otherwise, or another row gives what
+    it is known by; metadata is to be merged; a number is the same one.
+    """
+    for name, at in _AT.items():
+        if held[at] != row[at] and (row[at] is not None or held[at] in given[name]):
+            return None
+    if held[_METADATA] is not None and row[_METADATA] not in (None, held[_METADATA]):
+        return None
+    if held[_VALUE] != row[_VALUE] and is_same_number(row[_VALUE], held[_VALUE]):
+        return None
+    return tuple(kept if one is None else one for one, kept in zip(row, held, strict=True))
+
+
+def _named(kept: Kept) -> dict[str, Any]:
+    return dict(zip(KEPT, kept, strict=True))

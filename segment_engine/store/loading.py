@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from segment_engine.backends.sources import plain_rows
+from segment_engine.backends.sources.plain_cells import EMAIL_FOLDED
 from segment_engine.errors import Invalid, Problem
 from segment_engine.store import bulk, exact_json
 from segment_engine.store.bulk import Part
@@ -29,9 +30,9 @@ from segment_engine.store.identity import IDENTIFIERS
 from segment_engine.store.matching import KEPT, Kept
 from segment_engine.store.records import Organization
 from segment_engine.store.store import OrganizationStore
-from segment_engine.values.folding import fold
 
 MOST_TOLD = 1_000
+_COLUMNS = {**READ, EMAIL_FOLDED: "email_folded"}
 
 
 class Rejected(NamedTuple):
@@ -170,8 +171,7 @@ def _plain(part: plain_rows.Part, metadata: Sequence[str], keys: Names) -> list[
         except (ValueError, RecursionError):
             part.plain[n] = False
     nothing = [None] * len(part.plain)
-    columns = {READ[key]: cells for key, cells in part.values.items()}
-    columns["email_folded"] = [one and fold(one) for one in columns.get("email", nothing)]
+    columns = {_COLUMNS[key]: cells for key, cells in part.values.items()}
     columns["metadata"] = part.documents
     rows = zip(*(columns.get(name, nothing) for name in KEPT), strict=True)
     named = zip(*(columns.get(name, nothing) for name in IDENTIFIERS), strict=True)

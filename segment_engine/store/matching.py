@@ -33,9 +33,15 @@ class State:
 
     __slots__ = ("before", "id", "ordinal", "values")
 
-    def __init__(self, ordinal: int, id: str, values: dict[str, Any]) -> None:
-        self.ordinal, self.id = ordinal, id
-        self.values = self.before = values
+    def __init__(
+        self,
+        ordinal: int,
+        id: str,
+        before: dict[str, Any],
+        values: dict[str, Any] | None = None,
+    ) -> None:
+        self.ordinal, self.id, self.before = ordinal, id, before
+        self.values = before if values is None else values
 
     @property
     def changed(self) -> bool:
@@ -129,7 +135,7 @@ class Matcher:
         if "metadata" in given:
             given["metadata"] = _merged(held["metadata"], given["metadata"])
         changes = {name: one for name, one in given.items() if held[name] != one}
-        if _is_same_number(changes.get(_DECIMAL), held[_DECIMAL]):
+        if is_same_number(changes.get(_DECIMAL), held[_DECIMAL]):
             del changes[_DECIMAL]
         if changes:
             state.values = {**held, **changes}
@@ -156,7 +162,7 @@ _NOBODY: dict[str, Any] = dict.fromkeys(KEPT)
 _DECIMAL = "total_order_value"
 
 
-def _is_same_number(given: str | None, held: str | None) -> bool:
+def is_same_number(given: str | None, held: str | None) -> bool:
     """Whether decimals are equal, however many zeros they end with."""
     return given is not None and held is not None and Decimal(given) == Decimal(held)
 

@@ -1,6 +1,6 @@
 """Consumers written as rows of their table, under one change number, and a run wanted for them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, update
@@ -36,7 +36,7 @@ def write(
     instant = now(connection)
     number = next_change(connection, organization)
     ids = new_ids("cons", instant)
-    new = sorted([*made, *((n, next(ids), kept) for n, kept in apart.items())])
+    new = sorted([*made, *zip(apart, ids, apart.values(), strict=False)])
     first = new_ordinals(connection, organization, len(new))
     _let_go(connection, organization, known)
     if new:
@@ -48,8 +48,7 @@ def write(
             ],
         )
     if known:
-        changes = [(*one.kept, instant, number, organization, one.ordinal) for one in known]
-        _update(connection, changes)
+        _update(connection, organization, known, instant, number)
     want(connection, organization)
 
 
@@ -80,9 +79,17 @@ def _insert(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
             copy.write_row(row)
 
 
-def _update(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+def _update(
+    connection: Connection, organization: str, known: list[State], instant: int, number: int
+) -> None:
+    # A column that is set is indexed anew, also where it stays.
+    names = [name for name in KEPT if any(one.values[name] != one.before[name] for one in known)]
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    changed = ", ".join(f"{name} = {mark}" for name in (*KEPT, "updated_at", "change_seq"))
+    changed = ", ".join(f"{name} = {mark}" for name in (*names, "updated_at", "change_seq"))
     connection.exec_driver_sql(
-        f"update consumers set {changed} where organization = {mark} and ordinal = {mark}", rows
+        f"update consumers set {changed} where organization = {mark} and ordinal = {mark}",
+        [
+            (*(one.values[name] for name in names), instant, number, organization, one.ordinal)
+            for one in known
+        ],
     )

@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 import polars as pl
 
+from segment_engine.backends.folding_series import fold_series
 from segment_engine.backends.time_series import day_of_date, iso_parts, stamp_instant
 from segment_engine.values.isotime import MAX_DAY, MIN_DAY, date_of
 
 FirstInstant = Callable[[date], int]
 """The first instant of a day, in microseconds since 1970."""
 
+EMAIL_FOLDED = "emailFolded"
 _SHORT = 200
 _NAME = r"^[!-~]+$"
 _EMAIL = r"^[!-~]+@[!-?A-~]+$"
@@ -41,13 +43,17 @@ def plain(
 ) -> tuple[pl.DataFrame, pl.Series]:
     """The values of columns, by the API's keys for them, and which rows are plain in all of them.
 
-    Texts are externalId, email, phone, fullName, and totalOrderValue without an exponent; Int64
-    are totalOrders, lastOrderAt and createdAt, in microseconds. A cell that is empty or out of the
-    calendar says nothing, nor does a double that is no finite number: it is null, and plain.
+    Texts are externalId, email, which is there folded, too, phone, fullName and totalOrderValue,
+    without an exponent; Int64 are totalOrders, lastOrderAt and createdAt, in microseconds. A cell
+    that is empty or out of the calendar says nothing, nor does a double that is no finite number:
+    it is null, and plain.
     """
     given = pl.DataFrame([frame[column].alias(key) for column, key in keys.items()])
     read = {key: _READ[key](pl.col(key), kind, first_instant) for key, kind in given.schema.items()}
     values = given.select(cells.plain.alias(key) for key, cells in read.items())
+    if "email" in keys.values():
+        folded = fold_series(values["email"].cast(pl.String))
+        values = values.with_columns(folded.alias(EMAIL_FOLDED))
     odd = [cells.said.is_not_null() & cells.plain.is_null() for cells in read.values()]
     return values, given.select(~pl.any_horizontal(odd)).to_series()
 
