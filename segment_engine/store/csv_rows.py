@@ -4,7 +4,8 @@ Every cell is a text, and an empty one leaves what there is.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from typing import Any
 
@@ -12,10 +13,13 @@ from segment_engine.errors import Invalid, Problem
 from segment_engine.store import exact_json
 
 MOST_BYTES, MOST_ROWS = 10 * 1024 * 1024, 100_000
+MOST_COLUMNS, MOST_NAME = 1_000, 200
+"""Columns, and characters of the name of one."""
 _IDENTIFIERS = ("externalId", "email", "phone")
 _KEYS = (*_IDENTIFIERS, "fullName", "firstName", "lastName", "tags", "metadata")
 _PATH = "metadata."
 _SEPARATORS = (",", ";", "\t")
+_FIRST_LINE, _QUOTED = re.compile(r"[\r\n]*([^\r\n]*)"), re.compile(r'"[^"]*"')
 _SIGNS = {
     b"PK\x03\x04": "it is a workbook; save it as CSV UTF-8",
     b"\xff\xfe": "it is UTF-16; save it as CSV UTF-8",
@@ -32,22 +36,11 @@ class Sheet:
     def __init__(self, content: bytes) -> None:
         """Raises Invalid with what is wrong and how to mend it: then no row is to be taken."""
         self._text = _decoded(content)
-        first = self._text.split("\n", 1)[0]
-        self._separator = max(_SEPARATORS, key=first.count)
+        self._separator = _separator(self._text)
         lines = self._lines()
         header = [name.strip() for name in next(lines, [])]
-        self._keys = [_key(name) for name in header]
-        _check(self._keys)
-        self.total, used = 0, [False] * len(header)
-        for cells in lines:
-            self.total += 1
-            if self.total > MOST_ROWS:
-                raise Invalid(f"it has more than {MOST_ROWS:,} rows; divide it")
-            if not all(header):
-                used = [a or bool(b.strip()) for a, b in zip(used, cells, strict=False)]
-        for place, (name, filled) in enumerate(zip(header, used, strict=False), 1):
-            if not name and filled:
-                raise Invalid(f"column {place} has no name; name it, or delete it")
+        self._keys = _keys_of(header)
+        self.total = _counted(header, lines)
         named = zip(header, self._keys, strict=True)
         self.ignored = [name for name, key in named if name and not key]
 
@@ -82,6 +75,41 @@ def _decoded(content: bytes) -> str:
     if "\0" in text:
         raise Invalid("it is no text; save it as CSV UTF-8")
     return text
+
+
+def _separator(text: str) -> str:
+    """What parts the names of the first line; a name in quotes may hold any of them."""
+    found = _FIRST_LINE.match(text)
+    return max(_SEPARATORS, key=_QUOTED.sub("", found[1] if found else "").count)
+
+
+def _keys_of(header: Sequence[str]) -> list[str]:
+    """What each column is; see `_key`. Raises Invalid."""
+    if len(header) > MOST_COLUMNS:
+        raise Invalid(f"it has more than {MOST_COLUMNS:,} columns; delete some")
+    keys = list(map(_key, header))
+    _check(keys)
+    for place, name in enumerate(header, 1):
+        if len(name) > MOST_NAME:
+            raise Invalid(f"the name of column {place} has more than {MOST_NAME} characters")
+    return keys
+
+
+def _counted(header: Sequence[str], lines: Iterable[Sequence[str]]) -> int:
+    """How many rows there are. Raises Invalid for too many, and for values without a name."""
+    total, is_named = 0, all(header)
+    for total, cells in enumerate(lines, 1):
+        if total > MOST_ROWS:
+            raise Invalid(f"it has more than {MOST_ROWS:,} rows; divide it")
+        if not is_named:
+            _check_named(header, cells)
+    return total
+
+
+def _check_named(header: Sequence[str], cells: Sequence[str]) -> None:
+    for place, (name, cell) in enumerate(zip(header, cells, strict=False), 1):
+        if not name and cell.strip():
+            raise Invalid(f"column {place} has no name; name it, or delete it")
 
 
 def _key(name: str) -> str:

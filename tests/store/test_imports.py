@@ -124,7 +124,9 @@ BAD: dict[str, tuple[bytes, str]] = {
     "NUL": (b"email\na\0@x.org", "it is no text"),
     "no header": (b"ada@x.org,Ada\n", "names no column email, phone or externalId"),
     "one column twice": (b"email,E-Mail\n", "two columns are called email"),
-    "no name": (b"email,\na@x.org,2\n", "column 2 has no name"),
+    "no name": (b"email,\na@x.org\na@x.org,2\n", "column 2 has no name"),
+    "a long name": (b"email," + b"a" * 201 + b"\n", "the name of column 2 has more than 200"),
+    "many columns": (b"email" + b",a" * 2_000_000 + b"\na\n" * 9_999, "more than 1,000 columns"),
     "an open quote": (b'email\n"a@x.org\nb@x.org\n', "is no CSV"),
     "too many rows": (b"email\n" + b"a@x.org\n" * (MOST_ROWS + 1), "more than 100,000 rows"),
     "too large": (b"email\n" + b"a" * MOST_BYTES, "more than 10 MB"),
@@ -149,6 +151,19 @@ def test_a_byte_order_mark_and_columns_without_a_name_or_values() -> None:
     sheet = Sheet("\ufeffemail,,\na@x.org,,\n".encode())
     assert [row for row, _ in sheet.rows()] == [{"email": "a@x.org"}]
     assert sheet.ignored == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'email;"Total, net, in EUR, rounded"\na@x.org;3\n',
+        b"\r\n\nemail;Total\na@x.org;3\n",
+        b'email;Total\ra@x.org;"1,2,3"\r',
+        b'"email","Total;of;this;year"\na@x.org,3\n',
+    ],
+)
+def test_separators(content: bytes) -> None:
+    assert [row for row, _ in Sheet(content).rows()] == [{"email": "a@x.org"}]
 
 
 class Died(Exception):
