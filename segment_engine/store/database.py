@@ -156,6 +156,18 @@ _JOINED: ContextVar[Joined | None] = ContextVar("joined", default=None)
 
 
 @contextmanager
+def as_one() -> Iterator[None]:
+    """The transactions that write in the block commit as one, or none of them does."""
+    changes = Joined()
+    try:
+        with changes.joining():
+            yield
+        changes.commit()
+    finally:
+        changes.undo()
+
+
+@contextmanager
 def _reached() -> Iterator[None]:
     """A database that is out of reach, locked, full or none is told in a line, without a query."""
     try:

@@ -1,12 +1,14 @@
-"""An import done by the process that has the file, or awaited where a worker was faster."""
+"""An import done by the process that has the file, or awaited where a worker has taken it."""
 
 import os
 import time
+from contextlib import suppress
 
 from segment_engine.errors import Invalid
 from segment_engine.store import importing
 from segment_engine.store.csv_rows import MOST_BYTES
 from segment_engine.store.imports import PROCESSING, VALIDATING
+from segment_engine.store.jobs import Lost
 from segment_engine.store.records import Import
 from segment_engine.store.store import OrganizationStore
 from segment_engine.store.worker import Heartbeat, this_host
@@ -31,7 +33,7 @@ def import_here(
     job_id = shop.store.uploads.receive(token, content)
     job = shop.store.jobs.take(job_id, this_host(), os.getpid())
     if job is not None:
-        with Heartbeat(shop.store, job, lambda: False):
+        with suppress(Lost), Heartbeat(shop.store, job, lambda: False):
             importing.run(shop, job, progress)
     while (found := shop.imports.get(made.audience, made.id)).status in (VALIDATING, PROCESSING):
         progress(found.processed, found.total or 0)

@@ -1,7 +1,7 @@
 """The job of an import: its file is checked whole, then put in part by part.
 
-A part that was begun when the process died is put in again, which changes nothing. The members
-follow at the end, all at once.
+A part commits with how far the import has come, while the job is held: each is put in once,
+whatever dies. The members follow at the end, all at once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from segment_engine.batch.bitmaps import bitmap_of
 from segment_engine.errors import Invalid, Problem
 from segment_engine.store import counting, exact_json, members
 from segment_engine.store.csv_rows import Row, Sheet
-from segment_engine.store.database import now
+from segment_engine.store.database import as_one, now
 from segment_engine.store.imports import COMPLETED, FAILED, PROCESSING, VALIDATING, WITH_ERRORS
 from segment_engine.store.jobs import Job, Jobs
 from segment_engine.store.store import OrganizationStore
@@ -44,40 +44,43 @@ class _Importing:
         self._mine = (imports.c.organization == self._own, imports.c.id == self._id)
 
     def run(self, progress: Progress) -> str:
-        found = self._begun()
-        if found is None:
+        row = self._begun()
+        if row is None:
             return "ended before"
-        row, content = found
         try:
-            sheet = Sheet(content)
+            sheet = Sheet(self._content())
         except Invalid as fault:
             self._failed(fault.message)
             return "unreadable"
-        del content
         self._told(status=PROCESSING, total=sheet.total, ignored=exact_json.dumps(sheet.ignored))
         self._put(sheet, row.processed, BitMap.deserialize(row.members or _NOBODY), progress)
         return f"rows={sheet.total}"
 
-    def _begun(self) -> tuple[Any, bytes] | None:
-        """The import and its file; None where it has ended."""
-        file = select(import_files.c.bytes).where(
-            import_files.c.organization == self._own, import_files.c.import_id == self._id
-        )
+    def _begun(self) -> Any:
+        """The row of the import; None where it has ended."""
         with self._database.writing() as connection:
             Jobs.holds(connection, self._job)
             row = connection.execute(select(imports).where(*self._mine)).one()
             if row.status not in (VALIDATING, PROCESSING):
                 Jobs.done(connection, self._job)
                 return None
-            return row, connection.execute(file).scalar_one()
+            return row
+
+    def _content(self) -> bytes:
+        file = select(import_files.c.bytes).where(
+            import_files.c.organization == self._own, import_files.c.import_id == self._id
+        )
+        with self._database.reading() as connection:
+            return bytes(connection.execute(file).scalar_one())
 
     def _put(self, sheet: Sheet, done: int, held: BitMap, progress: Progress) -> None:
         rows = islice(sheet.rows(), done, None)
         while part := list(islice(rows, PART)):
-            found, issues = self._put_part(part, done)
-            held |= BitMap(self._shop.consumers.ordinals_of(found).values())
-            done += len(part)
-            self._advanced(done, issues, held)
+            with as_one():
+                found, issues = self._put_part(part, done)
+                held |= BitMap(self._shop.consumers.ordinals_of(found).values())
+                done += len(part)
+                self._advanced(done, issues, held)
             progress(done, sheet.total)
         self._completed(held)
 
@@ -128,11 +131,11 @@ class _Importing:
             self._end(connection, status=FAILED, reason=reason)
 
     def _end(self, connection: Connection, **told: Any) -> None:
+        Jobs.done(connection, self._job)  # before the import, as whoever holds both takes them
         self._change(connection, **told, members=None)
         file = import_files.c
         mine = file.organization == self._own, file.import_id == self._id
         connection.execute(delete(import_files).where(*mine))
-        Jobs.done(connection, self._job)
 
     def _told(self, **told: Any) -> None:
         with self._database.writing() as connection:

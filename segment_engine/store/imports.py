@@ -30,6 +30,8 @@ COMPLETED, WITH_ERRORS, FAILED = "COMPLETED", "COMPLETED_WITH_ERRORS", "FAILED"
 OPEN_FOR = 3_600 * SECOND
 """Microseconds in which a file may be uploaded."""
 MOST_LISTED = 20
+LATE = "no file came in time; begin another import"
+LEFT = "it could not be ended; import the file again, what is in already stays as it is"
 _COLUMNS = [imports.c[name] for name in Import.__slots__]
 
 
@@ -121,10 +123,10 @@ class Uploads:
             if row is None:
                 raise NotFound("Upload not found")
             instant = now(connection)
-            if row.status != AWAITING:
-                raise Gone("The upload was used already")
             if row.expires_at < instant:
                 raise Gone("The time of the upload is over")
+            if row.status != AWAITING:
+                raise Gone("The upload was used already")
             file = {"organization": row.organization, "import_id": row.id, "bytes": content}
             connection.execute(insert(import_files).values(file))
             begun = update(imports).where(known).values(status=VALIDATING, updated_at=instant)
@@ -149,7 +151,7 @@ def settle_old(connection: Connection) -> None:
         jobs.c.state.in_(("QUEUED", "RUNNING")),
     )
     left = imports.c.status.in_((VALIDATING, PROCESSING)) & ~alive
-    for which, reason in ((late, "no file came in time"), (left, "it could not be ended")):
+    for which, reason in ((late, LATE), (left, LEFT)):
         failed = {"status": FAILED, "reason": reason, "updated_at": instant}
         connection.execute(update(imports).where(which).values(**failed))
     ended = exists().where(

@@ -1,6 +1,5 @@
 """Files put into static audiences: bad rows are told, the same file twice changes nothing."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +10,8 @@ from segment_engine.store import importing
 from segment_engine.store.csv_rows import MOST_BYTES, MOST_ROWS, Sheet
 from segment_engine.store.database import now
 from segment_engine.store.generations import Gone
-from segment_engine.store.imports import settle_old
+from segment_engine.store.import_here import import_here
+from segment_engine.store.imports import LATE, LEFT, settle_old
 from segment_engine.store.jobs import Job, Lost
 from segment_engine.store.records import Import
 from segment_engine.store.store import OrganizationStore
@@ -174,25 +174,28 @@ class Died(Exception):
 def test_a_worker_that_dies(
     shop: OrganizationStore, audience: str, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before or behind each part: another worker goes on from there, each row counts once."""
+    """Before or behind the commit of each part: another worker goes on from there, each row counts
+    once."""
     monkeypatch.setattr(importing, "PART", 2)
     content = b"email\n" + b"".join(b"u%d@x.org\n" % n if n % 3 else b"wrong\n" for n in range(5))
     job = received(shop, audience, content)
-    calls = iter(range(100))
+    before, calls, advanced = state(shop), iter(range(100)), importing._Importing._advanced
 
-    def dying(whole: Callable[..., Any]) -> Callable[..., Any]:
-        def called(*args: Any, **more: Any) -> Any:
-            found = whole(*args, **more) if at % 2 else None
-            if next(calls) == at // 2:
-                raise Died
-            return found if at % 2 else whole(*args, **more)
+    def dying(*_: Any) -> None:
+        if next(calls) == at // 2:
+            raise Died
 
-        return called
+    def advanced_and_dying(*told: Any) -> None:
+        advanced(*told)
+        dying()
 
     with monkeypatch.context() as dies:
-        dies.setattr(importing._Importing, "_advanced", dying(importing._Importing._advanced))
+        if at % 2 == 0:
+            dies.setattr(importing._Importing, "_advanced", advanced_and_dying)
         with pytest.raises(Died):
-            importing.run(shop, job)
+            importing.run(shop, job, dying if at % 2 else None)
+    assert shop.imports.get(audience, job.key).processed == min(5, (at + 1) // 2 * 2)
+    assert at or state(shop) == before
     shop.store.jobs.release(job)
     again = shop.store.jobs.take(job.id, "there", 2) or pytest.fail("it does not wait")
     importing.run(shop, again)
@@ -202,6 +205,36 @@ def test_a_worker_that_dies(
     assert [one.email for one in members(shop, audience)] == ["u1@x.org", "u2@x.org", "u4@x.org"]
     with pytest.raises(Lost):
         importing.run(shop, job)
+
+
+def test_a_worker_that_was_taken_for_dead_puts_nothing_in(
+    shop: OrganizationStore, audience: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "PART", 1)
+    job = received(shop, audience, b"email,fullName\na@x.org,Ada\nb@x.org,Bob\n")
+
+    def taken(*_: int) -> None:
+        shop.store.jobs.release(job)
+        importing.run(shop, shop.store.jobs.take(job.id, "there", 2) or pytest.fail("not there"))
+        shop.consumers.upsert([{"email": "b@x.org", "fullName": "Bert"}])
+
+    with pytest.raises(Lost):
+        importing.run(shop, job, taken)
+    assert [one.full_name for one in members(shop, audience)] == ["Ada", "Bert"]
+
+
+def test_an_import_here_whose_job_was_taken_is_awaited(
+    shop: OrganizationStore, audience: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = importing.run
+
+    def losing(*told: Any) -> None:
+        run(*told)
+        raise Lost("another worker has the job")
+
+    monkeypatch.setattr(importing, "run", losing)
+    told = import_here(shop, "by hand", b"email\na@x.org\n", "ADD", lambda done, total: None)
+    assert (told.status, told.processed) == ("COMPLETED", 1)
 
 
 def test_who_may_upload(shop: OrganizationStore, audience: str) -> None:
@@ -228,7 +261,7 @@ def test_who_may_upload(shop: OrganizationStore, audience: str) -> None:
 
 def test_what_nobody_ends_has_failed(shop: OrganizationStore, audience: str) -> None:
     job = received(shop, audience, b"email\n")
-    late, _ = shop.imports.create(audience)
+    late, token = shop.imports.create(audience)
     shop.store.jobs.fail(job, "broken", again=False)
     with shop.store.database.writing() as connection:
         passed = {"expires_at": now(connection) - 1}
@@ -236,6 +269,8 @@ def test_what_nobody_ends_has_failed(shop: OrganizationStore, audience: str) -> 
         settle_old(connection)
         assert connection.execute(select(import_files)).all() == []
     assert {one.id: (one.status, one.reason) for one in shop.imports.list(audience)} == {
-        job.key: ("FAILED", "it could not be ended"),
-        late.id: ("FAILED", "no file came in time"),
+        job.key: ("FAILED", LEFT),
+        late.id: ("FAILED", LATE),
     }
+    with pytest.raises(Gone, match="time of the upload is over"):
+        shop.store.uploads.receive(token, b"email\n")
