@@ -164,7 +164,7 @@ class Heartbeat:
                     self._store.jobs.heartbeat(self._job)
                 except Lost:
                     return  # what the job would change is refused
-                except SQLAlchemyError as error:
+                except (StoreError, SQLAlchemyError) as error:
                     _log_error("no heartbeat", error)
 
 

@@ -14,14 +14,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from segment_engine.errors import StoreError
 from segment_engine.store import worker as workers
-from segment_engine.store.jobs import want
+from segment_engine.store.jobs import Job, want
 from segment_engine.store.schedule import Schedule
 from segment_engine.store.status import status
 from segment_engine.store.store import OrganizationStore, Store
 from segment_engine.store.supervising import Supervisor
 from segment_engine.store.tables import generations, jobs, memberships
-from segment_engine.store.worker import PARENT, Worker
+from segment_engine.store.worker import PARENT, Heartbeat, Worker
 
 ROOT = Path(__file__).parents[2]
 
@@ -155,6 +156,25 @@ def test_a_run_that_raises_is_tried_again(
     wanted(shop)
     assert worker._next()
     assert status(shop, audience).status == "READY"
+
+
+def test_a_heart_that_misses_a_beat_goes_on(
+    shop: OrganizationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted(shop)
+    jobs, beats = shop.store.jobs, list[Job]()
+    job = jobs.claim("here", 1) or pytest.fail("there is none")
+
+    def beat(job: Job) -> None:
+        beats.append(job)
+        if len(beats) == 1:
+            raise StoreError("the database cannot be used: database is locked")
+
+    monkeypatch.setattr(jobs, "heartbeat", beat)
+    monkeypatch.setattr(workers, "POLL_S", 0.01)
+    monkeypatch.setattr(workers, "HEARTBEAT_S", 0.01)
+    with Heartbeat(shop.store, job, lambda: False):
+        until(lambda: len(beats) > 1)
 
 
 def test_schedules(shop: OrganizationStore) -> None:
