@@ -1,6 +1,6 @@
 """Who is calling: `Authorization: Bearer <key>`, before anything else of a request is read.
 
-An upload is let in by the token in its path.
+An upload is let in by the token in its path, and nothing else by that path.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ GUARDED = "/api/"
 """Every path below it wants a key, those that there are not too."""
 
 UPLOADS = "/api/v1/audiences/uploads/"
+_UPLOAD = re.compile(f"{UPLOADS}[^/]+")
 
 _BEARER = re.compile(r"bearer +([\x21-\x7e]{1,200})", re.I)
 
@@ -28,7 +29,7 @@ class Authenticated:
         self._app, self._organization_of = app, organization_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _is_guarded(scope["path"]):
+        if scope["type"] != "http" or not _is_guarded(scope):
             return await self._app(scope, receive, send)
         secret = _secret(Headers(scope=scope).getlist("authorization"))
         organization = await run_in_threadpool(self._organization_of, secret) if secret else None
@@ -40,8 +41,13 @@ class Authenticated:
         await self._app(scope, receive, send)
 
 
-def _is_guarded(path: str) -> bool:
-    return path.startswith(GUARDED) and not path.startswith(UPLOADS)
+def _is_guarded(scope: Scope) -> bool:
+    return scope["path"].startswith(GUARDED) and not is_upload(scope)
+
+
+def is_upload(scope: Scope) -> bool:
+    """Whether a request brings a file: the route then asks who has the token."""
+    return scope["method"] == "PUT" and _UPLOAD.fullmatch(scope["path"]) is not None
 
 
 def _secret(given: list[str]) -> str:

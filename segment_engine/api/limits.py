@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from segment_engine.api.auth import UPLOADS
+from segment_engine.api.auth import is_upload
 from segment_engine.api.problems import plain
 
 
@@ -75,7 +75,7 @@ class Bounded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        most = self._most_uploaded if scope["path"].startswith(UPLOADS) else self._most
+        most = self._most_uploaded if is_upload(scope) else self._most
         told = Headers(scope=scope).get("content-length", "0")
         body = bytearray()
         more = int(told) <= most if told.isdigit() else False
@@ -90,8 +90,9 @@ class Bounded:
         if too_large:
             fault = plain(413, detail=f"a body has at most {most:,} bytes")
             return await fault.response()(scope, receive, send)
-        scope.setdefault("state", {})["body"] = bytes(body)
-        await self._app(scope, _once(bytes(body), receive), send)
+        whole = scope.setdefault("state", {})["body"] = bytes(body)
+        del body  # a file is not kept twice while it is put away
+        await self._app(scope, _once(whole, receive), send)
 
 
 def _once(body: bytes, receive: Receive) -> Receive:

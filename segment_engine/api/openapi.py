@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 
 from segment_engine.api.answers import ProblemOut
 from segment_engine.api.problems import MEDIA_TYPE
+from segment_engine.api.routing import JSON
 from segment_engine.api.wire import ConsumersIn
 
 Json = dict[str, Any]
@@ -15,13 +16,15 @@ _REF = "#/components/schemas/"
 _PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": f"{_REF}ProblemAnswer"}}}}
 _ALWAYS = {
     "400": "What was sent is wrong: `details` tell the fields.",
-    "401": "No key, or one that is unknown or revoked.",
     "404": "There is no such thing in your organization.",
     "413": "The body is too large.",
-    "429": "Too many requests with this key; Retry-After says when to ask again.",
     "500": "A fault of the service.",
 }
-_OF_BODIES = {"415": "The body is of another type."}
+_OF_KEYS = {
+    "401": "No key, or one that is unknown or revoked.",
+    "429": "Too many requests with this key; Retry-After says when to ask again.",
+}
+_OF_JSON = {"415": "The body is of another type."}
 _OF_POST = {
     "409": "The state of things speaks against it, or the Idempotency-Key is in use right now.",
     "422": "The Idempotency-Key was used with another request.",
@@ -67,19 +70,20 @@ def described(app: FastAPI) -> Json:
 
 
 def _describe(operation: Json, method: str) -> None:
-    operation.setdefault("security", [{"key": []}])
+    has_key = bool(operation.setdefault("security", [{"key": []}]))
     responses = operation["responses"]
     responses.pop("422", None)
     told = {
         **_ALWAYS,
-        **(_OF_BODIES if "requestBody" in operation else {}),
+        **(_OF_KEYS if has_key else {}),
+        **(_OF_JSON if JSON in operation.get("requestBody", {}).get("content", {}) else {}),
         **(_OF_POST if method == "post" else {}),
     }
     for status, text in told.items():
         own = responses.get(status, {})
         responses[status] = {"description": own.get("description", text), **_PROBLEM}
     for status, response in responses.items():
-        if status not in ("401",):
+        if has_key and status != "401":
             response.setdefault("headers", {}).update(_LIMITS)
     if method == "post":
         operation.setdefault("parameters", []).append(_IDEMPOTENCY)

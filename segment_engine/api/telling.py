@@ -94,7 +94,7 @@ def import_(
         audience_id=found.audience,
         mode=found.mode,  # type: ignore[arg-type]
         status=found.status,  # type: ignore[arg-type]
-        progress=100 * found.processed // found.total if found.total else 0,
+        progress=_of_100(found.processed, found.total),
         total_consumers=found.total,
         processed_consumers=found.processed,
         error_count=found.wrong,
@@ -107,6 +107,11 @@ def import_(
         updated_at=instant(found.updated_at),
         **included,
     )
+
+
+def _of_100(done: int, total: int | None) -> int:
+    """How far something has come; all of nothing is all."""
+    return 100 * done // total if total else 100 * (total == 0)
 
 
 def of_consumer(found: Consumer) -> dict[str, Any]:

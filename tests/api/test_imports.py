@@ -33,6 +33,11 @@ def test_a_file_becomes_members(shop: Shop, another: Shop) -> None:
         again = nobody.put(made["uploadUrl"], content=ROWS)
         assert (again.status_code, again.json()["title"]) == (410, "The upload was used already")
         assert nobody.get(f"{shop.served.address}{path}").status_code == 401
+        for asked in ("GET x", "GET members", "POST import", "PUT a/b"):
+            method, end = asked.split()
+            url = f"{shop.served.address}{AUDIENCES}/uploads/{end}"
+            assert nobody.request(method, url).status_code == 401
+        answered(shop.ask("GET", f"{AUDIENCES}/uploads/members"), 404)
     told = ended(shop, path)
     assert told["status"] == "COMPLETED_WITH_ERRORS" and told["uploadUrl"] is None
     counts = [told[name] for name in ("progress", "totalConsumers", "processedConsumers")]
@@ -63,8 +68,21 @@ def test_a_file_that_is_none(shop: Shop) -> None:
         "FAILED",
         "line 1 is not UTF-8; save it as CSV UTF-8",
     )
+    empty = answered(shop.ask("POST", path), 201)
+    assert httpx.put(empty["uploadUrl"], content=b"email\n", trust_env=False).status_code == 202
+    told = ended(shop, f"{path}s/{empty['id']}")
+    assert (told["status"], told["totalConsumers"], told["progress"]) == ("COMPLETED", 0, 100)
     dynamic = shop.audience()["id"]
     refused = shop.ask("POST", f"{AUDIENCES}/{dynamic}/import")
     assert (refused.status_code, refused.json()["error"]) == (400, "Audience is not a static list")
     unknown = shop.ask("POST", path, json={"mode": "DROP"})
     assert unknown.status_code == 400
+
+
+def test_what_is_documented(shop: Shop) -> None:
+    paths = answered(shop.ask("GET", "/openapi.json"))["paths"]
+    told = paths[f"{AUDIENCES}/uploads/{{token}}"]["put"]["responses"]
+    assert sorted(told) == ["202", "400", "404", "410", "413", "500"]
+    assert "content" not in told["202"] and "upload" in told["410"]["description"]
+    errors = paths[f"{AUDIENCES}/{{audience_id}}/imports/{{import_id}}/errors.csv"]["get"]
+    assert [*errors["responses"]["200"]["content"]] == ["text/csv"]

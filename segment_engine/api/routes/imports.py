@@ -6,13 +6,12 @@ from io import StringIO
 from typing import Annotated, Any
 
 from fastapi import Path, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from segment_engine.api import answers, telling, wire
 from segment_engine.api.answering import answered
 from segment_engine.api.auth import UPLOADS
 from segment_engine.api.here import AudienceId, Here, ImportId
-from segment_engine.api.problems import responses
 from segment_engine.api.routing import router
 from segment_engine.store.store import OrganizationStore
 
@@ -29,6 +28,16 @@ _FILE: dict[str, Any] = {
     },
     "security": [],
 }
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    404: {"description": "No import has the token."},
+    410: {"description": "The upload was used already, or its time is over."},
+}
+
+
+class CsvResponse(Response):
+    """A CSV file."""
+
+    media_type = _CSV
 
 
 @imports.post("/import", status_code=201, response_model=answers.Import)
@@ -42,7 +51,13 @@ def create_import(
     return answered(telling.import_(made, (), url), 201)
 
 
-@uploads.put("/{token}", status_code=202, responses=responses(410), openapi_extra=_FILE)
+@uploads.put(
+    "/{token}",
+    status_code=202,
+    response_class=Response,
+    responses=_REFUSED,
+    openapi_extra=_FILE,
+)
 def upload(request: Request, token: Annotated[str, Path(max_length=200)]) -> Response:
     """Takes the file of an import; the token in the path is the key."""
     request.app.state.store.uploads.receive(token, request.state.body)
@@ -56,7 +71,7 @@ def read_import(here: Here, audience_id: AudienceId, import_id: ImportId) -> Res
     return answered(telling.import_(found, here.store.imports.issues(found.id, MOST_ROWS)))
 
 
-@imports.get("/imports/{import_id}/errors.csv", response_class=StreamingResponse)
+@imports.get("/imports/{import_id}/errors.csv", response_class=CsvResponse)
 def read_errors(here: Here, audience_id: AudienceId, import_id: ImportId) -> Response:
     """All that is wrong: row, field, code and message.
 
@@ -64,7 +79,7 @@ def read_errors(here: Here, audience_id: AudienceId, import_id: ImportId) -> Res
     """
     found = here.store.imports.get(audience_id, import_id)
     headers = {"Content-Disposition": f'attachment; filename="{found.id}-errors.csv"'}
-    return StreamingResponse(_lines(here.store, found.id), media_type=_CSV, headers=headers)
+    return CsvResponse("".join(_lines(here.store, found.id)), headers=headers)
 
 
 def _lines(store: OrganizationStore, import_id: str) -> Iterator[str]:
