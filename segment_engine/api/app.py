@@ -51,7 +51,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         lifespan=open_until_the_end,
         middleware=[
             Middleware(logs.Observed, metrics),
-            Middleware(Authenticated, store.keys.organization_of),
+            Middleware(Authenticated, store.keys.organization_of, store.uploads.is_known),
             Middleware(Limited, settings.rate_limit),
             Middleware(Bounded, settings.body_bytes, MOST_BYTES),
             Middleware(Idempotent, Replies(store.database)),

@@ -23,14 +23,28 @@ _BEARER = re.compile(r"bearer +([\x21-\x7e]{1,200})", re.I)
 
 
 class Authenticated:
-    """Puts the organization of the key in `scope["state"]`, or answers 401."""
+    """Puts the organization of the key in `scope["state"]`, or answers 401.
 
-    def __init__(self, app: ASGIApp, organization_of: Callable[[str], str | None]) -> None:
-        self._app, self._organization_of = app, organization_of
+    The file of an upload is read where an import has the token; else the answer is 404.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        organization_of: Callable[[str], str | None],
+        is_known: Callable[[str], bool],
+    ) -> None:
+        """`organization_of` is asked for keys, `is_known` for tokens."""
+        self._app, self._organization_of, self._is_known = app, organization_of, is_known
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not _is_guarded(scope):
+        if scope["type"] != "http" or not scope["path"].startswith(GUARDED):
             return await self._app(scope, receive, send)
+        if is_upload(scope):
+            token = scope["path"].removeprefix(UPLOADS)
+            known = await run_in_threadpool(self._is_known, token)
+            app: ASGIApp = self._app if known else _NO_UPLOAD.response()
+            return await app(scope, receive, send)
         secret = _secret(Headers(scope=scope).getlist("authorization"))
         organization = await run_in_threadpool(self._organization_of, secret) if secret else None
         if organization is None:
@@ -41,13 +55,12 @@ class Authenticated:
         await self._app(scope, receive, send)
 
 
-def _is_guarded(scope: Scope) -> bool:
-    return scope["path"].startswith(GUARDED) and not is_upload(scope)
-
-
 def is_upload(scope: Scope) -> bool:
-    """Whether a request brings a file: the route then asks who has the token."""
+    """Whether a request brings a file, and a token in place of a key."""
     return scope["method"] == "PUT" and _UPLOAD.fullmatch(scope["path"]) is not None
+
+
+_NO_UPLOAD = Fault(404, "Upload not found", "not-found")
 
 
 def _secret(given: list[str]) -> str:

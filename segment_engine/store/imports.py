@@ -109,6 +109,12 @@ class Uploads:
     def __init__(self, database: Database, secret: bytes) -> None:
         self._database, self._secret = database, secret
 
+    def is_known(self, token: str) -> bool:
+        """Whether an import has the token, used or not."""
+        known = select(imports.c.id).where(imports.c.token == _hash(self._secret, token))
+        with self._database.reading() as connection:
+            return connection.execute(known).first() is not None
+
     def receive(self, token: str, content: bytes) -> str:
         """Takes the file of an import, which is a job from then on; the job's id.
 

@@ -18,7 +18,7 @@ from segment_engine.store.store import OrganizationStore
 imports = router("/api/v1/audiences/{audience_id}", "imports")
 uploads = router(UPLOADS.rstrip("/"), "imports")
 
-MOST_ROWS = 100
+MOST_TOLD = 100
 """Rows whose errors an answer tells."""
 _CSV = "text/csv"
 _FILE: dict[str, Any] = {
@@ -68,7 +68,7 @@ def upload(request: Request, token: Annotated[str, Path(max_length=200)]) -> Res
 def read_import(here: Here, audience_id: AudienceId, import_id: ImportId) -> Response:
     """How far an import has come, and what is wrong in the first rows that have something."""
     found = here.store.imports.get(audience_id, import_id)
-    return answered(telling.import_(found, here.store.imports.issues(found.id, MOST_ROWS)))
+    return answered(telling.import_(found, here.store.imports.issues(found.id, MOST_TOLD)))
 
 
 @imports.get("/imports/{import_id}/errors.csv", response_class=CsvResponse)
