@@ -1,4 +1,4 @@
-"""A CSV file of consumers as people upload it: checked whole, then read row by row.
+"""A CSV file of consumers as people upload it: checked whole, then read part by part.
 
 Every cell is a text, and an empty one leaves what there is.
 """
@@ -7,14 +7,18 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
+from itertools import chain, groupby
 from typing import Any
 
 from segment_engine.errors import Invalid, Problem
 from segment_engine.store import exact_json
+from segment_engine.values.folding import fold
 
 MOST_BYTES, MOST_ROWS = 10 * 1024 * 1024, 100_000
 MOST_COLUMNS, MOST_NAME = 1_000, 200
 """Columns, and characters of the name of one."""
+_MOST = 10_000
+"""Rows of any part."""
 _IDENTIFIERS = ("externalId", "email", "phone")
 _KEYS = (*_IDENTIFIERS, "fullName", "firstName", "lastName", "tags", "metadata")
 _PATH = "metadata."
@@ -26,8 +30,8 @@ _SIGNS = {
     b"\xfe\xff": "it is UTF-16; save it as CSV UTF-8",
 }
 
-Row = tuple[dict[str, Any], list[Problem]]
-"""A consumer with the keys of the API, and what cannot be read."""
+Row = tuple[int, dict[str, Any], list[Problem]]
+"""The number of a row from 1, a consumer with the keys of the API, and what cannot be read."""
 
 
 class Sheet:
@@ -44,11 +48,63 @@ class Sheet:
         named = zip(header, self._keys, strict=True)
         self.ignored = [name for name, key in named if name and not key]
 
-    def rows(self) -> Iterator[Row]:
-        """The rows, from the first one below the header."""
+    def parts(self, size: int) -> Iterator[list[Row]]:
+        """The rows in parts, the same ones at every call; a part has `size` rows or not many more.
+
+        Rows that share an identifier are in one part, at the end where they are far apart: so the
+        last word about a consumer is the last one of its part, and a file that is put in twice
+        says nothing new. Only one who has over 10,000 rows is in several parts.
+        """
+        scattered = self._scattered(size)
+        late: list[tuple[int, Row]] = []
+        for _, part in groupby(self._rows(), lambda row: (row[0] - 1) // size):
+            here: list[Row] = []
+            for row in part:
+                if row[0] in scattered:
+                    late.append((scattered[row[0]], row))
+                else:
+                    here.append(row)
+            if here:
+                yield here
+        late.sort(key=lambda one: (one[0], one[1][0]))
+        held: list[Row] = []
+        for _, group in groupby(late, lambda one: one[0]):
+            person = [row for _, row in group]
+            if len(held) + len(person) > size:
+                yield from _slices(held)
+                held = []
+            held += person
+        yield from _slices(held)
+
+    def _rows(self) -> Iterator[Row]:
         lines = self._lines()
         next(lines)
-        return (_row(self._keys, cells) for cells in lines)
+        return (_row(number, self._keys, cells) for number, cells in enumerate(lines, 1))
+
+    def _scattered(self, size: int) -> dict[int, int]:
+        """The rows that have to do with others of other parts; of each, the first of them all."""
+        first_with: dict[tuple[str, str], int] = {}
+        before: dict[int, int] = {}
+
+        def first_of(number: int) -> int:
+            while (one := before.get(number, number)) != number:
+                before[number] = before.get(one, one)  # half of the way is enough next time
+                number = one
+            return number
+
+        for number, row, _ in self._rows():
+            for known in _known_by(row):
+                low, high = sorted(
+                    (first_of(number), first_of(first_with.setdefault(known, number)))
+                )
+                before[low] = before[high] = low
+        together: dict[int, list[int]] = {}
+        for number in before:
+            together.setdefault(first_of(number), []).append(number)
+        wide = (
+            some for some in together.values() if (some[0] - 1) // size < (some[-1] - 1) // size
+        )
+        return {number: first_of(number) for number in chain.from_iterable(wide)}
 
     def _lines(self) -> Iterator[list[str]]:
         """The cells of each line that is not blank. Raises Invalid."""
@@ -57,6 +113,10 @@ class Sheet:
             yield from filter(None, read)
         except csv.Error as fault:
             raise Invalid(f"line {read.line_num:,} is no CSV: {fault}") from None
+
+
+def _slices(rows: list[Row]) -> Iterator[list[Row]]:
+    return (rows[at : at + _MOST] for at in range(0, len(rows), _MOST))
 
 
 def _decoded(content: bytes) -> str:
@@ -133,10 +193,16 @@ def _check(keys: Sequence[str]) -> None:
             raise Invalid(f"two columns are called {key}; delete one")
 
 
-def _row(keys: Sequence[str], cells: Sequence[str]) -> Row:
+def _known_by(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for key in _IDENTIFIERS:
+        if key in row:
+            yield key, fold(row[key].strip()) if key == "email" else row[key].strip()
+
+
+def _row(number: int, keys: Sequence[str], cells: Sequence[str]) -> Row:
     if len(cells) != len(keys):
         problem = f"it has {len(cells):,} cells, and the first row {len(keys):,}"
-        return {}, [Problem("", problem)]
+        return number, {}, [Problem("", problem)]
     given = {key: cell for key, cell in zip(keys, cells, strict=True) if key and cell.strip()}
     names = [given.pop(key, "").strip() for key in ("firstName", "lastName")]
     row: dict[str, Any] = {key: given[key] for key in (*_IDENTIFIERS, "fullName") if key in given}
@@ -147,13 +213,13 @@ def _row(keys: Sequence[str], cells: Sequence[str]) -> Row:
         try:
             metadata = exact_json.loads(given["metadata"])
         except (ValueError, RecursionError):
-            return row, [Problem("metadata", "it is no JSON")]
+            return number, row, [Problem("metadata", "it is no JSON")]
         if not isinstance(metadata, dict):
-            return row, [Problem("metadata", "it is no JSON object")]
+            return number, row, [Problem("metadata", "it is no JSON object")]
     if "tags" in given:
         tags = [one.strip() for one in given["tags"].replace(";", ",").split(",")]
         metadata["tags"] = [*dict.fromkeys(filter(None, tags))]
     metadata |= {key[len(_PATH) :]: one for key, one in given.items() if key.startswith(_PATH)}
     if metadata:
         row["metadata"] = metadata
-    return row, []
+    return number, row, []

@@ -5,7 +5,6 @@ whatever dies. The members follow at the end, all at once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 from pyroaring import BitMap
@@ -74,27 +73,27 @@ class _Importing:
             return bytes(connection.execute(file).scalar_one())
 
     def _put(self, sheet: Sheet, done: int, held: BitMap, progress: Progress) -> None:
-        rows = islice(sheet.rows(), done, None)
-        while part := list(islice(rows, PART)):
+        passed = 0
+        for part in sheet.parts(PART):
+            passed += len(part)
+            if passed <= done:
+                continue
             with as_one():
-                found, issues = self._put_part(part, done)
+                found, issues = self._put_part(part)
                 held |= BitMap(self._shop.consumers.ordinals_of(found).values())
-                done += len(part)
-                self._advanced(done, issues, held)
-            progress(done, sheet.total)
+                self._advanced(passed, issues, held)
+            progress(passed, sheet.total)
         self._completed(held)
 
-    def _put_part(
-        self, part: Sequence[Row], before: int
-    ) -> tuple[list[str], dict[int, list[Problem]]]:
+    def _put_part(self, part: Sequence[Row]) -> tuple[list[str], dict[int, list[Problem]]]:
         """The ids of those whom the rows mean, and what is wrong by the number of the row."""
-        sound = [place for place, (_, problems) in enumerate(part) if not problems]
-        put = self._shop.consumers.put([part[place][0] for place in sound])
-        issues = {before + place + 1: list(found) for place, (_, found) in enumerate(part) if found}
+        sound = [(number, row) for number, row, problems in part if not problems]
+        put = self._shop.consumers.put([row for _, row in sound])
+        issues = {number: list(found) for number, _, found in part if found}
         for problem in put.problems:
             place, _, name = problem.field.removeprefix(_PREFIX).partition(".")
             told = Problem(name, problem.message, problem.code)
-            issues.setdefault(before + sound[int(place)] + 1, []).append(told)
+            issues.setdefault(sound[int(place)][0], []).append(told)
         return [one.id for one in put.rows if one is not None], issues
 
     def _advanced(self, done: int, issues: dict[int, list[Problem]], held: BitMap) -> None:

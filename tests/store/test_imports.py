@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from segment_engine.errors import Invalid, NotFound
@@ -149,7 +151,7 @@ def test_an_unreadable_file_changes_nothing(shop: OrganizationStore, audience: s
 
 def test_a_byte_order_mark_and_columns_without_a_name_or_values() -> None:
     sheet = Sheet("\ufeffemail,,\na@x.org,,\n".encode())
-    assert [row for row, _ in sheet.rows()] == [{"email": "a@x.org"}]
+    assert list(sheet.parts(9)) == [[(1, {"email": "a@x.org"}, [])]]
     assert sheet.ignored == []
 
 
@@ -163,7 +165,48 @@ def test_a_byte_order_mark_and_columns_without_a_name_or_values() -> None:
     ],
 )
 def test_separators(content: bytes) -> None:
-    assert [row for row, _ in Sheet(content).rows()] == [{"email": "a@x.org"}]
+    assert list(Sheet(content).parts(9)) == [[(1, {"email": "a@x.org"}, [])]]
+
+
+def test_one_person_in_rows_far_apart(
+    shop: OrganizationStore, audience: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last word is the last row's, and the same file again says nothing new."""
+    monkeypatch.setattr(importing, "PART", 2)
+    content = (
+        b"externalId,email,fullName\n"
+        b"1,A@x.org,first\n"
+        b",b@x.org,other\n"
+        b"2,,unknown\n"
+        b",a@x.org,second\n"
+        b"wrong\n"
+        b"1,,third\n"
+    )
+    told = imported(shop, audience, content)
+    assert [one.row for one in shop.imports.issues(told.id)] == [5]
+    assert (told.processed, told.wrong) == (6, 1)
+    found = {one.full_name: one.external_id for one in members(shop, audience)}
+    assert found == {"other": None, "unknown": "2", "third": "1"}
+    before = state(shop)
+    assert imported(shop, audience, content).processed == 6
+    assert state(shop) == before
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=40), st.integers(1, 5))
+def test_parts_hold_each_row_once_and_persons_together(
+    rows: list[tuple[int, int]], size: int
+) -> None:
+    lines = [f"{a or ''},{f'{b}@x.org' if b else ''},x" for a, b in rows]
+    sheet = Sheet("\n".join(["externalId,email,fullName", *lines]).encode())
+    parts = [*sheet.parts(size)]
+    assert [*sheet.parts(size)] == parts
+    numbers = [[number for number, _, _ in part] for part in parts]
+    assert sorted(one for part in numbers for one in part) == [*range(1, len(rows) + 1)]
+    for key in ("externalId", "email"):
+        holding = [
+            (row[key], at) for at, part in enumerate(parts) for _, row, _ in part if key in row
+        ]
+        assert len({value for value, _ in holding}) == len(set(holding))
 
 
 class Died(Exception):
@@ -177,7 +220,9 @@ def test_a_worker_that_dies(
     """Before or behind the commit of each part: another worker goes on from there, each row counts
     once."""
     monkeypatch.setattr(importing, "PART", 2)
-    content = b"email\n" + b"".join(b"u%d@x.org\n" % n if n % 3 else b"wrong\n" for n in range(5))
+    content = b"email\n" + b"".join(
+        b"u%d@x.org\n" % n if n % 3 else b"wrong%d\n" % n for n in range(5)
+    )
     job = received(shop, audience, content)
     before, calls, advanced = state(shop), iter(range(100)), importing._Importing._advanced
 
