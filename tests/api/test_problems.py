@@ -4,7 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from segment_engine.store.generations import KEEP_FOR
+from segment_engine.store.tables import generations
 from tests.api.serving import AUDIENCES, CONSUMERS, Shop, answered
 
 JSON = {"Content-Type": "application/json"}
@@ -177,6 +180,33 @@ def test_a_key_makes_a_request_happen_once(shop: Shop, another: Shop) -> None:
     assert shop.ask("POST", AUDIENCES, json=body, headers=wrong).status_code == 201
     for bad in ("", "x" * 256, "ä b".encode()):
         problem(shop.ask("POST", AUDIENCES, json=body, headers={"Idempotency-Key": bad}), 400)
+
+
+def test_a_walk_ends_with_its_generation(shop: Shop) -> None:
+    shop.consumers(*({"email": f"p{n}@b.c"} for n in range(3)))
+    path = f"{AUDIENCES}/{shop.audience(expression='email exists')['id']}"
+    first = shop.publish()
+    cursors = {
+        part: answered(shop.ask("GET", f"{path}/{part}", params={"first": 1}))["pageInfo"]
+        for part in ("members", "changes")
+    }
+    for n in (3, 4):  # of the last two generations none is dropped, and none that is young
+        problems = [
+            shop.ask("GET", f"{path}/{part}", params={"after": one["endCursor"]}).status_code
+            for part, one in cursors.items()
+        ]
+        assert problems == [200, 200]
+        with shop.store.store.database.writing() as connection:
+            aged = update(generations).where(generations.c.organization == shop.id)
+            connection.execute(aged.values(created_at=generations.c.created_at - KEEP_FOR))
+        shop.consumers({"email": f"p{n}@b.c"})
+        assert shop.publish() == first + n - 2
+    for part, one in cursors.items():
+        gone = shop.ask("GET", f"{path}/{part}", params={"after": one["endCursor"]})
+        assert problem(gone, 410, "Cursor expired")["code"] == "cursor-expired"
+    problem(shop.ask("GET", f"{path}/changes", params={"generation": first}), 410)
+    problem(shop.ask("GET", f"{path}/changes", params={"generation": first + 9}), 404)
+    assert len(answered(shop.ask("GET", f"{path}/members"))["data"]) == 5
 
 
 def test_large_rules_are_answered_soon(shop: Shop) -> None:
