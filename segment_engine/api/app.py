@@ -30,6 +30,7 @@ from segment_engine.store.csv_rows import MOST_BYTES
 from segment_engine.store.logs import configure
 from segment_engine.store.replies import Replies
 from segment_engine.store.settings import told
+from segment_engine.store.warming import Warming
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
@@ -38,7 +39,10 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
     @asynccontextmanager
     async def open_until_the_end(_: FastAPI) -> AsyncIterator[None]:
+        warming = Warming(store)
+        warming.begin()
         yield
+        warming.end()
         store.close()
 
     app = FastAPI(

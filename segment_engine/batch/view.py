@@ -84,17 +84,17 @@ class Tile:
 
 
 class Tiles:
-    """Values of all consumers at the change of which the source's fingerprint was `source`."""
+    """Values of all consumers when the source's fingerprint was `source`; "" with no values yet."""
 
     def __init__(
         self,
         source: str,
         sizes: Sequence[int],
         values: Sequence[dict[str, Encoded]],
-        token: str = "",
+        tokens: Sequence[str] = (),
     ) -> None:
-        """The values of each tile by key; `token` is that of the snapshot in which they lie."""
-        self.source, self.token = source, token
+        """The values of each tile by key; `tokens` are those of snapshots in which they lie."""
+        self.source, self.tokens = source, tokens
         self._sizes, self._values = sizes, values
         self._read: dict[str, None] = {}
 
@@ -127,10 +127,10 @@ class Tiles:
         ]
 
 
-def fresh_tiles(source: str, size: int) -> Tiles:
+def fresh_tiles(size: int) -> Tiles:
     """Those of so many ordinals, with no values yet."""
     sizes = [min(TILE, size - first) for first in range(0, size, TILE)]
-    return Tiles(source, sizes, [{} for _ in sizes])
+    return Tiles("", sizes, [{} for _ in sizes])
 
 
 def tiles_of(folder: Path, known: str | None) -> Tiles | None:
@@ -145,7 +145,7 @@ def tiles_of(folder: Path, known: str | None) -> Tiles | None:
             return None
         values = [_mapped(store, one) for one in state.segments]
         if store.seen().base == state.base:
-            return Tiles(state.base, [one.size for one in state.segments], values, state.token)
+            return Tiles(state.base, [one.size for one in state.segments], values, state.tokens)
     return None
 
 

@@ -5,7 +5,7 @@ found no more. Organizations that were searched last are kept.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import Any
 
@@ -67,19 +67,27 @@ class Search:
             return Bitmap({})
         texts = self._texts.of(self._id)
         with texts.lock:
-            with self._database.reading() as connection:
-                self._read(connection, texts)
+            self._read(texts, lambda: False)
             return texts.index.ordinals(fold(term))
 
-    def _read(self, connection: Connection, texts: _Texts) -> None:
+    def warm(self, ended: Callable[[], bool]) -> None:
+        """Reads what the next search would have to read first, unless it `ended` meanwhile."""
+        texts = self._texts.of(self._id)
+        with texts.lock:
+            self._read(texts, ended)
+
+    def _read(self, texts: _Texts, ended: Callable[[], bool]) -> None:
         asked = select(organizations.c.change_seq).where(organizations.c.id == self._id)
-        newest = connection.execute(asked).scalar_one()
-        if newest == texts.seen:
-            return
-        for those in self._unseen(connection, texts.seen):
-            found = json_columns(connection, self._id, (consumers.c.ordinal, _TEXT), *those)
-            texts.index.put(*found)
-        texts.seen = newest
+        with self._database.reading() as connection:
+            newest = connection.execute(asked).scalar_one()
+            if newest == texts.seen:
+                return
+            for those in self._unseen(connection, texts.seen):
+                if ended():
+                    return
+                found = json_columns(connection, self._id, (consumers.c.ordinal, _TEXT), *those)
+                texts.index.put(*found)
+            texts.seen = newest
 
     def _unseen(self, connection: Connection, seen: int) -> Iterator[tuple[Any, ...]]:
         """Who was not seen yet; all of them in parts."""

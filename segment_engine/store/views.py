@@ -58,7 +58,7 @@ class Kept:
     def _based(self, reading: Reading, known: Tiles | None) -> View | None:
         """The consumers on the tiles of the runs; None where those are known or of no use."""
         tiles = tiles_of(self._snapshot, known.source if known else None)
-        if tiles is None or tiles.token != token_of(reading.newest_basis()):
+        if tiles is None or token_of(reading.newest_basis()) not in tiles.tokens:
             return None  # what is of no generation may be of another copy of the database
         return _changed(reading, view_of(tiles, reading.ordinals), change_of(tiles.source))
 
@@ -89,4 +89,4 @@ def _changed(reading: Reading, view: View, since: int) -> View | None:
 
 def _fresh(reading: Reading) -> View:
     """As they are read now, each value when it is asked for."""
-    return view_of(fresh_tiles(reading.fingerprint, reading.ordinals), reading.ordinals)
+    return view_of(fresh_tiles(reading.ordinals), reading.ordinals)

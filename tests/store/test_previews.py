@@ -12,7 +12,9 @@ import pytest
 from sqlalchemy import update
 
 from segment_engine.batch import snapshot_run
+from segment_engine.batch.view import Tiles
 from segment_engine.store import source, views
+from segment_engine.store.generations import Generations
 from segment_engine.store.previewing import Preview
 from segment_engine.store.store import SNAPSHOTS, OrganizationStore, Store
 from segment_engine.store.tables import consumers as kept_consumers
@@ -133,3 +135,17 @@ def test_a_database_that_was_put_back_is_read_anew(
         connection.execute(update(organizations).values(change_seq=2))
     assert shop.runs.preview("email exists").count == 0
     assert beside(shop).runs.preview("email exists").count == 0
+
+
+def test_the_tiles_are_there_while_a_run_goes_on(
+    shop: OrganizationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.audiences.create("reached", "DYNAMIC", expression="email exists")
+    ids = [one.id for one in shop.consumers.upsert([{"email": f"{n}@x.org"} for n in range(9)])]
+    shop.runs.run()
+    shop.consumers.upsert([{"id": ids[3], "email": None, "externalId": "3"}])
+    with monkeypatch.context() as patched:
+        patched.setattr(Generations, "publish", lambda *_: None)
+        shop.runs.run()
+    monkeypatch.setattr(Tiles, "read", None)
+    assert beside(shop).runs.preview("email exists").count == 8

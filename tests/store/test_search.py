@@ -4,6 +4,7 @@ import pytest
 
 from segment_engine.errors import Invalid
 from segment_engine.store.store import OrganizationStore
+from segment_engine.store.warming import Warming
 
 
 def found(shop: OrganizationStore, term: str) -> list[int]:
@@ -35,3 +36,16 @@ def test_what_changes_is_found_at_once(shop: OrganizationStore) -> None:
     shop.consumers.erase(ada.id)
     assert found(shop, "countess") == []
     assert found(shop, "example") == [1]
+
+
+def test_texts_are_read_before_somebody_searches(shop: OrganizationStore) -> None:
+    shop.consumers.upsert([{"email": "ada@example.com"}])
+    texts = shop.store.texts.of(shop.organization.id)
+    shop.search.warm(ended=lambda: True)
+    assert texts.seen == 0
+    warming = Warming(shop.store)
+    warming.begin()
+    warming.end()
+    assert texts.seen in (0, 1)
+    shop.search.warm(ended=lambda: False)
+    assert texts.seen == 1 and found(shop, "ada") == [0]

@@ -26,6 +26,9 @@ from segment_engine.expression.nodes import Expr
 MOST_UNUSED = 20
 """A value that so many changes of the snapshot had no use for is not kept any longer."""
 
+MOST_TOKENS = 16
+"""Tokens that a snapshot keeps of those that it had with the same segments."""
+
 MANY = 16
 """Where values of one in so many consumers are wanted, those of all are decoded."""
 
@@ -106,6 +109,7 @@ class Snapshot:
         if not unchanged:
             # Columns that are not read now may have changed, too.
             state.columns, state.token = physical, new_token()
+            state.tokens = [state.token]
         state.segments = list(self._segments(columns, values, unchanged, ids_kind))
         check_ids(self.ids(ids_kind), self._id)
         self._store.publish(state)
@@ -243,6 +247,7 @@ class Snapshot:
                     del held[key]
         state.overlay, self.overlay = self._store.write_frame(overlay.frame), overlay
         state.token, state.source = new_token(), told
+        state.tokens = [*state.tokens, state.token][-MOST_TOKENS:]
         self._store.publish(state)
 
     def fold_in(self, values: Values, kind: pa.DataType) -> None:
@@ -261,7 +266,8 @@ class Snapshot:
                 made.values[key_of(value)] = files
             fresh.append(made)
         gone = self.overlay.frame.filter(GONE)
-        state.segments, state.base, self.overlay = fresh, state.source, Overlay(gone)
+        state.segments, self.overlay = fresh, Overlay(gone)
+        state.base, state.tokens = state.source, [state.token]
         state.overlay = self._store.write_frame(gone)
         self._store.publish(state)
 

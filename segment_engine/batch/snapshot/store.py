@@ -85,7 +85,8 @@ class State:
     """All that a snapshot holds.
 
     `token` is another one whenever consumers are others. `overlay` is the file of those that were
-    changed since the segments were made, when the source's fingerprint was `base`.
+    changed since the segments were made, when the source's fingerprint was `base`; `tokens` are the
+    last that there were since then.
     """
 
     made_by: dict[str, str] = field(default_factory=lambda: dict(MADE_BY))
@@ -94,6 +95,7 @@ class State:
     seen: Seen | None = None
     source: str | None = None
     base: str | None = None
+    tokens: list[str] = field(default_factory=list)
     id_column: str = ""
     columns: dict[str, str] = field(default_factory=dict)
     segments: list[Segment] = field(default_factory=list)
