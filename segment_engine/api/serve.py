@@ -23,6 +23,10 @@ STARTS_S = 60
 """A process that says nothing for so long is taken to hang."""
 APP = "segment_engine.api.app:from_environment"
 BACKLOG = 2_048
+IDLE_S = 75
+"""How long a connection is kept for the next request: longer than a load balancer keeps it, which
+would ask on one that is closed at that moment.
+"""
 
 
 def serve(host: str, port: int, workers: int, store: str | None = None) -> None:
@@ -53,6 +57,7 @@ def _configured(workers: int) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=IDLE_S,
         timeout_worker_healthcheck=STARTS_S,
     )
 
