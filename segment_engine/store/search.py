@@ -21,6 +21,8 @@ from segment_engine.store.tables import consumers, organizations
 from segment_engine.values.folding import fold
 
 LEAST, MOST = 2, 200
+TERMS = 16
+"""Terms whose consumers are kept until one of them changes."""
 KEPT = 16
 """Organizations whose texts a process keeps."""
 BETWEEN = "\n"
@@ -32,6 +34,20 @@ class _Texts:
 
     def __init__(self) -> None:
         self.lock, self.index, self.seen = Lock(), TextIndex(), 0
+        self._found: OrderedDict[str, Bitmap] = OrderedDict()
+
+    def put(self, ordinals: str, texts: str) -> None:
+        """Takes the texts for those ordinals."""
+        self._found.clear()
+        self.index.put(ordinals, texts)
+
+    def ordinals(self, term: str) -> Bitmap:
+        """Those whose text has the term in it; the next page is of the same ones."""
+        if term not in self._found:
+            self._found[term] = self.index.ordinals(term)
+            while len(self._found) > TERMS:
+                self._found.popitem(last=False)
+        return self._found[term]
 
 
 class Texts:
@@ -68,7 +84,7 @@ class Search:
         texts = self._texts.of(self._id)
         with texts.lock:
             self._read(texts, lambda: False)
-            return texts.index.ordinals(fold(term))
+            return texts.ordinals(fold(term))
 
     def warm(self, ended: Callable[[], bool]) -> None:
         """Reads what the next search would have to read first, unless it `ended` meanwhile."""
@@ -86,7 +102,7 @@ class Search:
                 if ended():
                     return
                 found = json_columns(connection, self._id, (consumers.c.ordinal, _TEXT), *those)
-                texts.index.put(*found)
+                texts.put(*found)
             texts.seen = newest
 
     def _unseen(self, connection: Connection, seen: int) -> Iterator[tuple[Any, ...]]:
