@@ -29,7 +29,8 @@ def test_a_key_that_asks_too_often_has_to_wait(second: Served, shop: Shop) -> No
     with second.client(shop.secret) as eager, second.client(other) as calm:
         told = [eager.get("/api/v1/nothing") for _ in range(LIMIT)]
         assert [one.status_code for one in told] == [404] * LIMIT
-        assert [one.headers["x-ratelimit-remaining"] for one in told[:2]] == ["29", "28"]
+        left = [int(one.headers["x-ratelimit-remaining"]) for one in told]
+        assert left[0] == LIMIT - 1 > left[-1]
         while (refused := eager.get("/api/v1/nothing")).status_code == 404:
             assert len(told) < 10 * LIMIT, "nobody is refused"
             told.append(refused)
