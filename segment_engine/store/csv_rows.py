@@ -92,8 +92,8 @@ class Sheet:
                 number = one
             return number
 
-        for number, row, _ in self._rows():
-            for known in _known_by(row):
+        for number, known_by in self._known_by():
+            for known in known_by:
                 low, high = sorted(
                     (first_of(number), first_of(first_with.setdefault(known, number)))
                 )
@@ -105,6 +105,16 @@ class Sheet:
             some for some in together.values() if (some[0] - 1) // size < (some[-1] - 1) // size
         )
         return {number: first_of(number) for number in chain.from_iterable(wide)}
+
+    def _known_by(self) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+        """The numbers of the rows, and what the consumer of each is known by."""
+        places = [(key, at) for at, key in enumerate(self._keys) if key in _IDENTIFIERS]
+        lines = self._lines()
+        next(lines)
+        for number, cells in enumerate(lines, 1):
+            if len(cells) == len(self._keys):
+                told = ((key, cells[at].strip()) for key, at in places)
+                yield number, [(key, fold(one)) for key, one in told if one]
 
     def _lines(self) -> Iterator[list[str]]:
         """The cells of each line that is not blank. Raises Invalid."""
@@ -191,12 +201,6 @@ def _check(keys: Sequence[str]) -> None:
     for key in keys:
         if key and keys.count(key) > 1:
             raise Invalid(f"two columns are called {key}; delete one")
-
-
-def _known_by(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for key in _IDENTIFIERS:
-        if key in row:
-            yield key, fold(row[key].strip()) if key == "email" else row[key].strip()
 
 
 def _row(number: int, keys: Sequence[str], cells: Sequence[str]) -> Row:
