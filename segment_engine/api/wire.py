@@ -35,6 +35,14 @@ class Wire(BaseModel):
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_object(cls, given: Any) -> Any:
+        """FastAPI reads attributes of anything else: a Decimal would be an object of defaults."""
+        if not isinstance(given, dict | cls):
+            raise ValueError("it is an object")
+        return given
+
     def given(self) -> dict[str, Any]:
         """The keys that were sent, by their names in JSON."""
         return self.model_dump(by_alias=True, exclude_unset=True)

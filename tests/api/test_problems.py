@@ -111,6 +111,14 @@ def test_wrong_queries(shop: Shop, query: str) -> None:
     assert told["details"] or told["error"] == "Invalid cursor"
 
 
+@pytest.mark.parametrize("body", [b"2.5", b"7", b'"x"', b"[]"])
+def test_what_is_no_object_is_not_one_of_defaults(shop: Shop, body: bytes) -> None:
+    path = f"{AUDIENCES}/{shop.audience(type='STATIC')['id']}"
+    for method, place in (("PUT", path), ("POST", f"{path}/import")):
+        told = problem(shop.ask(method, place, content=body, headers=JSON), 400)
+        assert [one["field"] for one in told["details"]] == ["body"]
+
+
 def test_an_expression_is_wrong_at_its_characters(shop: Shop) -> None:
     body = {"name": "x", "type": "DYNAMIC", "expression": "totalOrders > 3 and totalOrder < 9"}
     (detail,) = problem(shop.ask("POST", AUDIENCES, json=body), 400)["details"]
