@@ -155,6 +155,12 @@ CLOCKS = {"expression/clocks.py", "cli/runs.py", "batch/publishing.py", "store/w
 """The store has the database's clock; the API measures requests."""
 
 
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """pytest would not collect both of them."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_only_clocks_reads_a_clock() -> None:
     reads = re.compile(r"time\.time|time_ns\(|datetime\.now|date\.today|utcnow|perf_counter")
     found = {name for name, path in FILES.items() if reads.search(path.read_text("utf-8"))}
