@@ -5,7 +5,7 @@ PYTHON ?= $(or $(shell for name in python3 python3.14 python3.13 python3.12 pyth
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done), \
 	python3)
 VENV ?= .venv
-WORKERS ?= 2
+WORKERS ?= 3
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -41,13 +41,13 @@ demo: $(READY)
 
 test: export SEGMENT_ENGINE_PROFILE ?= commit
 test: $(READY)
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 nightly: $(READY)
-	SEGMENT_ENGINE_PROFILE=$@ $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	SEGMENT_ENGINE_PROFILE=$@ $(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 release: $(READY)
-	SEGMENT_ENGINE_PROFILE=$@ $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	SEGMENT_ENGINE_PROFILE=$@ $(PY) -m pytest -n $(WORKERS) --dist loadfile
 	$(PY) -m tests.properties.release --pairs 1000000
 
 mutation: $(READY)
