@@ -201,9 +201,13 @@ def _fixes(found: _Found) -> tuple[Fix, ...]:
 
 
 def _near(found: _Found) -> tuple[str, ...]:
-    if found.kind != "NAME" or not found.wants_operator:
+    if found.kind != "NAME":
         return ()
     word = found.word.lower()
+    if _AFTER_A_NUMBER.search(found.before):
+        return nearest(word, (f"{unit}s" for unit in UNITS), 1)
+    if not found.wants_operator:
+        return ()
     holding = tuple(known for known in _PLAIN if word in known.split())
     if holding:
         return holding[:3]
@@ -211,6 +215,9 @@ def _near(found: _Found) -> tuple[str, ...]:
     known = [*_PLAIN, *WORDS]
     close = nearest(phrase[0] if phrase else word, known, 2) or nearest(word, known, 2)
     return tuple(dict.fromkeys(WORDS.get(name, name) for name in close))
+
+
+_AFTER_A_NUMBER = re.compile(r"(?<![\w.])[0-9]+\s+\Z")
 
 
 def _help(found: _Found) -> str | None:
