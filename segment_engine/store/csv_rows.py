@@ -5,13 +5,13 @@ Every cell is a text, and an empty one leaves what there is.
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 from itertools import chain, groupby
 from typing import Any
 
 from segment_engine.errors import Invalid, Problem
-from segment_engine.store import exact_json
+from segment_engine.store.given_rows import PATH, row_of
 from segment_engine.values.folding import fold
 
 MOST_BYTES, MOST_ROWS = 10 * 1024 * 1024, 100_000
@@ -20,8 +20,8 @@ MOST_COLUMNS, MOST_NAME = 1_000, 200
 _MOST = 10_000
 """Rows of any part."""
 _IDENTIFIERS = ("externalId", "email", "phone")
+_NAMES = {key: key for key in (*_IDENTIFIERS, "fullName")}
 _KEYS = (*_IDENTIFIERS, "fullName", "firstName", "lastName", "tags", "metadata")
-_PATH = "metadata."
 _SEPARATORS = (",", ";", "\t")
 _FIRST_LINE, _QUOTED = re.compile(r"[\r\n]*([^\r\n]*)"), re.compile(r'"[^"]*"')
 _SIGNS = {
@@ -30,7 +30,7 @@ _SIGNS = {
     b"\xfe\xff": "it is UTF-16; save it as CSV UTF-8",
 }
 
-Row = tuple[int, dict[str, Any], list[Problem]]
+Row = tuple[int, Mapping[str, Any], list[Problem]]
 """The number of a row from 1, a consumer with the keys of the API, and what cannot be read."""
 
 
@@ -186,7 +186,7 @@ def _key(name: str) -> str:
     """What a column is, however its words are joined and capitalized; "" for nothing we know."""
     start, dot, path = name.partition(".")
     if dot and start.strip().lower() == "metadata" and path.strip():
-        return _PATH + path.strip()
+        return PATH + path.strip()
     return _SPELT.get("".join(name.replace("_", " ").replace("-", " ").split()).lower(), "")
 
 
@@ -207,23 +207,12 @@ def _row(number: int, keys: Sequence[str], cells: Sequence[str]) -> Row:
     if len(cells) != len(keys):
         problem = f"it has {len(cells):,} cells, and the first row {len(keys):,}"
         return number, {}, [Problem("", problem)]
-    given = {key: cell for key, cell in zip(keys, cells, strict=True) if key and cell.strip()}
+    given: dict[str, Any] = {
+        key: cell for key, cell in zip(keys, cells, strict=True) if key and cell.strip()
+    }
     names = [given.pop(key, "").strip() for key in ("firstName", "lastName")]
-    row: dict[str, Any] = {key: given[key] for key in (*_IDENTIFIERS, "fullName") if key in given}
-    if any(names) and "fullName" not in row:
-        row["fullName"] = " ".join(filter(None, names))
-    metadata: dict[str, Any] = {}
-    if "metadata" in given:
-        try:
-            metadata = exact_json.loads(given["metadata"])
-        except (ValueError, RecursionError):
-            return number, row, [Problem("metadata", "it is no JSON")]
-        if not isinstance(metadata, dict):
-            return number, row, [Problem("metadata", "it is no JSON object")]
+    given.setdefault("fullName", " ".join(filter(None, names)))
     if "tags" in given:
         tags = [one.strip() for one in given["tags"].replace(";", ",").split(",")]
-        metadata["tags"] = [*dict.fromkeys(filter(None, tags))]
-    metadata |= {key[len(_PATH) :]: one for key, one in given.items() if key.startswith(_PATH)}
-    if metadata:
-        row["metadata"] = metadata
-    return number, row, []
+        given.setdefault(f"{PATH}tags", [*dict.fromkeys(filter(None, tags))])
+    return number, *row_of(given, _NAMES)

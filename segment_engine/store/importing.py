@@ -110,7 +110,7 @@ class _Importing:
                 "organization": self._own,
                 "import_id": self._id,
                 "row": row,
-                "issues": exact_json.dumps(_told(found)),
+                "issues": exact_json.dumps(_as_told(found)),
             }
 
     def _completed(self, held: BitMap) -> None:
@@ -149,7 +149,7 @@ class _Importing:
 _NOBODY = BitMap().serialize()
 
 
-def _told(found: Iterable[Problem]) -> list[dict[str, str]]:
+def _as_told(found: Iterable[Problem]) -> list[dict[str, str]]:
     return [
         {
             "field": one.field,

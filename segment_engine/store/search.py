@@ -16,6 +16,7 @@ from segment_engine.batch.text_search import TextIndex
 from segment_engine.errors import Invalid, Problem
 from segment_engine.store.columns import AT_ONCE, json_columns
 from segment_engine.store.database import Database
+from segment_engine.store.lately import Lately
 from segment_engine.store.records import Organization
 from segment_engine.store.tables import consumers, organizations
 from segment_engine.values.folding import fold
@@ -23,8 +24,6 @@ from segment_engine.values.folding import fold
 LEAST, MOST = 2, 200
 TERMS = 16
 """Terms whose consumers are kept until one of them changes."""
-KEPT = 16
-"""Organizations whose texts a process keeps."""
 BETWEEN = "\n"
 """Stands between the texts of a consumer; no term has it."""
 
@@ -50,21 +49,11 @@ class _Texts:
         return self._found[term]
 
 
-class Texts:
+class Texts(Lately[_Texts]):
     """Those of the organizations that were searched last."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self._held: OrderedDict[str, _Texts] = OrderedDict()
-
-    def of(self, organization: str) -> _Texts:
-        """Those of one."""
-        with self._lock:
-            found = self._held.setdefault(organization, _Texts())
-            self._held.move_to_end(organization)
-            while len(self._held) > KEPT:
-                self._held.popitem(last=False)
-            return found
+        super().__init__(lambda _: _Texts())
 
 
 class Search:

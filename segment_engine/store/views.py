@@ -4,16 +4,14 @@ is asked for, with those who have changed since the last.
 They begin with the snapshot of the runs on this host, where that is of the newest generation.
 """
 
-from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
 
 from segment_engine.batch.by_ordinal import token_of
 from segment_engine.batch.view import Question, Tile, Tiles, View, fresh_tiles, tiles_of, view_of
+from segment_engine.store.lately import Lately
 from segment_engine.store.source import Reading, change_of
 
-KEPT = 16
-"""Organizations whose consumers a process keeps."""
 FEW, SHARE = 4_096, 16
 """Where more than few, and more than one of so many, have changed, newer tiles are looked for."""
 
@@ -63,22 +61,12 @@ class Kept:
         return _changed(reading, view_of(tiles, reading.ordinals), change_of(tiles.source))
 
 
-class Views:
+class Views(Lately[Kept]):
     """Those of the organizations that were asked for last."""
 
     def __init__(self, folder: Path) -> None:
         """`folder` has the snapshots of this host."""
-        self._folder, self._lock = folder, Lock()
-        self._held: OrderedDict[str, Kept] = OrderedDict()
-
-    def of(self, organization: str) -> Kept:
-        """Those of one."""
-        with self._lock:
-            found = self._held.setdefault(organization, Kept(self._folder / organization))
-            self._held.move_to_end(organization)
-            while len(self._held) > KEPT:
-                self._held.popitem(last=False)
-            return found
+        super().__init__(lambda organization: Kept(folder / organization))
 
 
 def _changed(reading: Reading, view: View, since: int) -> View | None:

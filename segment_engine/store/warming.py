@@ -6,7 +6,7 @@ from threading import Event, Thread
 from sqlalchemy import select
 
 from segment_engine.errors import StoreError
-from segment_engine.store.search import KEPT
+from segment_engine.store.lately import KEPT
 from segment_engine.store.store import Store
 from segment_engine.store.tables import organizations
 
