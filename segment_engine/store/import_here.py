@@ -4,9 +4,10 @@ import os
 import time
 from contextlib import suppress
 
-from segment_engine.errors import Invalid
+from segment_engine.errors import Invalid, NotFound
 from segment_engine.store import importing
 from segment_engine.store.csv_rows import MOST_BYTES
+from segment_engine.store.ids import is_id
 from segment_engine.store.imports import PROCESSING, VALIDATING
 from segment_engine.store.jobs import Lost
 from segment_engine.store.records import Import
@@ -45,4 +46,8 @@ def _id_of(shop: OrganizationStore, audience: str) -> str:
     named = [one.id for one in shop.audiences.list(search=audience).items if one.name == audience]
     if len(named) > 1:
         raise Invalid(f"several audiences are called {audience}: {', '.join(named)}; name one's id")
+    if not named and not is_id(audience):
+        raise NotFound(
+            f"there is no audience '{audience}'; POST /api/v1/audiences makes one, of type STATIC"
+        )
     return named[0] if named else audience

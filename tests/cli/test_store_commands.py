@@ -47,7 +47,7 @@ def test_an_organization_is_made_and_set(tmp_path: Path) -> None:
         (("consumers", "load", "none.csv", "--org", "shop"), 1, "no such file"),
         (("consumers", "load", "none.csv", "--org", "nobody"), 1, "no organization 'nobody'"),
         (("import", "nobody", "none.csv", "--org", "shop"), 1, "none.csv cannot be read"),
-        (("import", "nobody", __file__, "--org", "shop"), 1, "Audience not found"),
+        (("import", "nobody", __file__, "--org", "shop"), 1, "there is no audience 'nobody'; POST"),
         (("import", "x", "none.csv", "--org", "shop", "--mode", "drop"), 2, "'drop'"),
         (("org", "list", "--store", "mysql://x"), 1, "SQLite or PostgreSQL, not in 'mysql'"),
         (("org", "list", "--store", "no url"), 1, "wants a URL such as"),
