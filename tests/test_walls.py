@@ -28,7 +28,7 @@ MODULES = dict.fromkeys(
 ORDER = (
     *("values", "operators", "display", "diagnostics", "errors", "expression", "language"),
     *("backends", "batch", "parts", "rule", "engine", "catalog", "discovery"),
-    *("testing", "pytest_plugin", "store", "api", "cli"),
+    *("testing", "pytest_plugin", "syncing", "store", "api", "cli"),
 )
 """A room imports from its own and from rooms before it. `parts` names modules as text."""
 
@@ -86,6 +86,8 @@ def test_heavy_packages_stay_in_their_rooms() -> None:
     assert {room(name) for name in kept} == {"store"}
     served = {n for n, t in TREES.items() if _uses(t, "fastapi", "starlette", "uvicorn")}
     assert {room(name) for name in served} == {"api"}
+    reaching = {n for n, t in TREES.items() if _uses(t, "httpx")}
+    assert {room(name) for name in reaching} <= {"syncing", "store"}
     assert not [name for name, tree in TREES.items() if _uses(tree, "pyspark")]
 
 

@@ -1,0 +1,1 @@
+"""Lists of people that are kept elsewhere, one module a vendor behind one `SyncSource`."""
