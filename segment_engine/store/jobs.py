@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     Select,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -133,16 +135,19 @@ class Jobs:
 
     want = staticmethod(want)
 
-    def claim(self, host: str, process: int) -> Job | None:
-        """The next job that is due, or whose worker is dead; it is this process's now.
+    def claim(self, host: str, process: int, kinds: Sequence[str] | None = None) -> Job | None:
+        """The next job of those kinds that is due, or whose worker is dead; it is this process's
+        now. None are all kinds.
 
         `host` names what process numbers are of. A job that died with its process too often is
         given up.
         """
-        while self._is_any(host):
+        of_kinds = true() if kinds is None else jobs.c.kind.in_(kinds)
+        while self._is_any(host, of_kinds):
             with self._database.writing() as connection:
                 instant = now(connection)
-                row = self._abandoned(connection, host, instant) or self._due(connection, instant)
+                row = self._abandoned(connection, host, instant, of_kinds)
+                row = row or self._due(connection, instant, of_kinds)
                 if row is None:
                     return None
                 if row.attempts <= len(BACK_OFF):
@@ -159,18 +164,21 @@ class Jobs:
                 return None
             return self._claimed(connection, row, host, process, now(connection))
 
-    def _is_any(self, host: str) -> bool:
+    def _is_any(self, host: str, of_kinds: ColumnElement[bool]) -> bool:
         """Whether there may be one: a transaction that may write keeps others from writing."""
         with self._database.reading() as connection:
             instant = now(connection)
             due = and_(jobs.c.state == "QUEUED", jobs.c.run_after <= instant)
             abandoned = or_(jobs.c.lease_until < instant, jobs.c.host == host)
             running = and_(jobs.c.state == "RUNNING", abandoned)
-            found = connection.execute(select(jobs.c.id).where(or_(due, running)).limit(1))
-            return found.first() is not None
+            found = select(jobs.c.id).where(of_kinds, or_(due, running)).limit(1)
+            return connection.execute(found).first() is not None
 
-    def _abandoned(self, connection: Connection, host: str, instant: int) -> Row[Any] | None:
-        running = select(jobs).where(jobs.c.state == "RUNNING")
+    @staticmethod
+    def _abandoned(
+        connection: Connection, host: str, instant: int, of_kinds: ColumnElement[bool]
+    ) -> Row[Any] | None:
+        running = select(jobs).where(of_kinds, jobs.c.state == "RUNNING")
         expired = running.where(jobs.c.lease_until < instant)
         if row := connection.execute(_next(expired.order_by(jobs.c.lease_until))).first():
             return row
@@ -182,7 +190,9 @@ class Jobs:
         return None
 
     @staticmethod
-    def _due(connection: Connection, instant: int) -> Row[Any] | None:
+    def _due(
+        connection: Connection, instant: int, of_kinds: ColumnElement[bool]
+    ) -> Row[Any] | None:
         other = jobs.alias()
         runs = exists().where(
             other.c.organization == jobs.c.organization,
@@ -190,7 +200,8 @@ class Jobs:
             other.c.key == jobs.c.key,
             other.c.state == "RUNNING",
         )
-        due = select(jobs).where(jobs.c.state == "QUEUED", jobs.c.run_after <= instant, ~runs)
+        waits = jobs.c.state == "QUEUED", jobs.c.run_after <= instant
+        due = select(jobs).where(of_kinds, *waits, ~runs)
         return connection.execute(_next(due.order_by(jobs.c.run_after, jobs.c.id))).first()
 
     @staticmethod

@@ -47,23 +47,22 @@ def materialize(store: OrganizationStore, job: Job) -> str:
     return f"generation={made.number} asked={made.asked} duration_ms={made.duration_ms}"
 
 
-DOING: dict[str, Doing] = {"materialize": materialize, IMPORT: importing.run}
-"""What is done for each kind of job."""
+LANES: tuple[dict[str, Doing], ...] = ({"materialize": materialize, IMPORT: importing.run},)
+"""What is done for each kind of job. The kinds of a lane are done one at a time, beside those of
+the others: what waits for a network holds up no run."""
 
 
 class Worker:
-    """Does jobs, one at a time, until it is told to end."""
+    """Does jobs, one a lane at a time, until it is told to end."""
 
     def __init__(self, store: Store, time_run_minutes: float, parent: int | None = None) -> None:
         """`parent` is the process with which this one ends."""
-        self._store, self._parent = store, parent
+        self._parent, self._ending = parent, Event()
         self._schedule = Schedule(store, time_run_minutes * 60)
-        self._host, self._process = this_host(), os.getpid()
-        self._ending = Event()
-        self._job: Job | None = None
+        self.lanes = [Lane(store, doing, self._ended) for doing in LANES]
 
     def end(self) -> None:
-        """The job that runs may be finished, for a while."""
+        """The jobs that run may be finished, for a while."""
         if not self._ending.is_set():
             self._ending.set()
             late = Timer(GRACE_S, self._let_go)
@@ -71,18 +70,27 @@ class Worker:
             late.start()
 
     def _let_go(self) -> None:
-        """Gives the job back and ends the process: what computes cannot be interrupted."""
-        if (job := self._job) is not None:
-            with suppress(StoreError, SQLAlchemyError):
-                self._store.jobs.release(job)
+        """Gives the jobs back and ends the process: what computes cannot be interrupted."""
+        for lane in self.lanes:
+            lane.let_go()
         os._exit(0)
 
     def work(self) -> None:
         """Does jobs and what is due by the clock until `end`."""
+        first, *others = self.lanes
         due = {self._schedule.want_due: SCHEDULE_S, self._schedule.delete_old: DELETE_S}
+        threads = [Thread(target=self._work, args=(lane, {})) for lane in others]
+        for thread in threads:
+            thread.start()
+        self._work(first, due)
+        for thread in threads:
+            thread.join()
+
+    def _work(self, lane: "Lane", due: Mapping[Callable[[], Any], float]) -> None:
+        """Jobs of a lane, and where there is none, what is due every so many seconds."""
         left = dict.fromkeys(due, 0.0)
         while not self._ended():
-            if self._guarded(self._next):
+            if self._guarded(lane.next):
                 continue
             for what, every in due.items():
                 left[what] -= POLL_S
@@ -105,9 +113,19 @@ class Worker:
             self._ending.wait(POLL_S)
             return None
 
-    def _next(self) -> bool:
+
+class Lane:
+    """The jobs of some kinds, one at a time."""
+
+    def __init__(self, store: Store, doing: Mapping[str, Doing], ended: Callable[[], bool]) -> None:
+        """`doing` says what is done by kind; `ended` whether the worker is to end."""
+        self._store, self._doing, self._ended = store, doing, ended
+        self._host, self._process = this_host(), os.getpid()
+        self._job: Job | None = None
+
+    def next(self) -> bool:
         """Does the next job; whether there was one."""
-        job = self._store.jobs.claim(self._host, self._process)
+        job = self._store.jobs.claim(self._host, self._process, tuple(self._doing))
         if job is None:
             return False
         self._job = job
@@ -118,21 +136,23 @@ class Worker:
             self._job = None
         return True
 
+    def let_go(self) -> None:
+        """The job that runs goes back to the queue."""
+        if (job := self._job) is not None:
+            with suppress(StoreError, SQLAlchemyError):
+                self._store.jobs.release(job)
+
     def _do(self, job: Job) -> None:
         told = f"job={job.id} kind={job.kind} organization={job.organization}"
         try:
-            doing = DOING.get(job.kind)
-            if doing is None:
-                raise StoreError(f"nobody knows how to do a job of kind {job.kind}")
-            found = doing(self._store.of(job.organization), job)
+            found = self._doing[job.kind](self._store.of(job.organization), job)
             log.info("done %s %s", told, found)
         except Lost:
             log.warning("lost %s", told)
         except Exception as error:
             _log_error(f"failed {told} attempt={job.attempts}", error)
             with suppress(Lost):
-                again = not isinstance(error, NotFound) and job.kind in DOING
-                self._store.jobs.fail(job, _reason(error), again)
+                self._store.jobs.fail(job, _reason(error), not isinstance(error, NotFound))
 
 
 class Heartbeat:

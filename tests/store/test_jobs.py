@@ -54,6 +54,7 @@ def test_a_job_that_waits_is_wanted_once(store: Store, organization: Organizatio
     job = claimed(store)
     assert (job.id, job.attempts) == (first, 1)
     assert wanted(store, organization) != first
+    assert store.jobs.claim(HOST, HERE, ("import", "sync")) is None
     again = claimed(store)
     assert again.key == "another"
     assert store.jobs.claim(HOST, HERE) is None, "one runs, the other has to wait"

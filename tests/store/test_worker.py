@@ -144,18 +144,44 @@ def test_a_run_that_raises_is_tried_again(
 
     audience = filled(shop)
     shop.runs.run()
-    monkeypatch.setitem(workers.DOING, "materialize", broken)
-    worker = Worker(shop.store, time_run_minutes=15)
-    assert worker._next()
+    monkeypatch.setitem(workers.LANES[0], "materialize", broken)
+    lane = Worker(shop.store, time_run_minutes=15).lanes[0]
+    assert lane.next()
     found = status(shop, audience)
     assert (found.status, found.member_count) == ("FAILED", 40)
     assert "RuntimeError" in (found.error or "")
     assert "ada" not in (found.error or "")
-    assert not worker._next()
+    assert not lane.next()
     monkeypatch.undo()
     wanted(shop)
-    assert worker._next()
+    assert lane.next()
     assert status(shop, audience).status == "READY"
+
+
+def test_a_lane_that_waits_holds_up_no_other(
+    shop: OrganizationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(shop)
+    with shop.store.database.writing() as connection:
+        want(connection, shop.organization.id, "wait", after_s=0)
+    begun, told = threading.Event(), threading.Event()
+
+    def wait(shop: OrganizationStore, job: Job) -> str:
+        begun.set()
+        assert told.wait(30)
+        shop.store.jobs.finish(job)
+        return ""
+
+    monkeypatch.setattr(workers, "LANES", (*workers.LANES, {"wait": wait}))
+    worker = Worker(shop.store, time_run_minutes=15)
+    thread = threading.Thread(target=worker.work)
+    thread.start()
+    assert begun.wait(30)
+    until(lambda: numbers(shop) == [1])
+    worker._ending.set()  # `end` would end this process, too
+    told.set()
+    thread.join()
+    assert shop.store.jobs.state(shop.organization.id) == []
 
 
 def test_a_heart_that_misses_a_beat_goes_on(
