@@ -61,6 +61,10 @@ class SourceGone(SyncFault):
     """There is no such list, or no longer."""
 
 
+class CursorGone(SyncFault):
+    """A cursor is no longer good; the list has to be read from its start."""
+
+
 class SyncSource(Protocol):
     """The lists of one account at a vendor. Threads do not share one."""
 
@@ -73,9 +77,10 @@ class SyncSource(Protocol):
     ) -> Read:
         """A page of the list: the first, or what follows that of which `cursor` came.
 
-        `joined_since`, in microseconds since 1970, leaves out who joined before; a cursor keeps it.
-        A list that changes meanwhile may miss or repeat people. Raises SyncFault, and SourceGone
-        where there is no such list.
+        `joined_since`, in microseconds since 1970 by the vendor's clock, leaves out who joined
+        before the second that it is in; a cursor keeps it. People are in the order in which they
+        joined; a list that changes meanwhile may miss or repeat some. Raises SyncFault, SourceGone
+        where there is no such list, and CursorGone.
         """
         ...
 
