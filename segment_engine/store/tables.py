@@ -295,3 +295,41 @@ idempotency = Table(
     Column("created_at", BigInteger, nullable=False),
     Index("ix_idempotency_created", "created_at"),
 )
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    _organization(),
+    Column("id", String(40), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("secret", Text, nullable=False),  # sealed
+    Column("audiences", Text),  # JSON: the ids of those that it is told of; null is all
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),  # when its receiver said that it is gone
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    _organization(),
+    Column("id", String(40), primary_key=True),
+    Column("webhook", String(40), nullable=False),
+    Column("audience", String(40), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("as_of", BigInteger, nullable=False),
+    Column("entered", LargeBinary),  # a Roaring bitmap of ordinals; null once all is delivered
+    Column("left", LargeBinary),
+    Column("parts", Integer, nullable=False),
+    Column("sent", Integer, nullable=False),  # how many of the parts are through
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),  # of the next part
+    Column("next_at", BigInteger, nullable=False),
+    Column("reason", Text),  # why the last attempt failed
+    Column("wanted_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    CheckConstraint("state in ('WAITING', 'DELIVERED', 'DEAD')", name="state"),
+    Index("ix_webhook_deliveries_webhook", "organization", "webhook", "state", "generation"),
+    Index("ix_webhook_deliveries_state", "state", "updated_at"),
+)
+"""Who entered and left an audience with a generation, as one webhook is told of it. It outlives
+the generation."""
