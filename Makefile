@@ -10,6 +10,9 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# Tests start many processes; each would compile all modules anew where a shell forbids to keep them.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test nightly release mutation lint format coverage bench wheel clean
 

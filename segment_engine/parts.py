@@ -29,6 +29,7 @@ _MODULES = {
     "serve": "segment_engine.api.serve",
     "exports": "segment_engine.batch.exports",
     "settings": "segment_engine.store.settings",
+    "steps": "segment_engine.store.steps",
     "loading": "segment_engine.store.loading",
     "import_here": "segment_engine.store.import_here",
 }

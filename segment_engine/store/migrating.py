@@ -1,19 +1,19 @@
-"""The tables of a database brought to what this version wants, by the steps in `migrations/`."""
+"""Whether the tables of a database are those of this version; steps.py makes them so.
+
+Every process asks when it begins, and hardly any has something to do: Alembic is left alone then.
+"""
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from segment_engine.errors import StoreError
+from segment_engine.parts import part
 from segment_engine.store.database import Database
 
-LOCK = 7_331_202_611
-"""A number of ours under which PostgreSQL lets one process migrate at a time."""
-_STEPS = Path(__file__).parent / "migrations"
+STEPS = Path(__file__).parent / "migrations"
+NEWEST = max(file.name.partition("_")[0] for file in STEPS.glob("versions/[0-9]*.py"))
+"""The step that this version wants."""
 
 
 def migrate(database: Database) -> None:
@@ -22,46 +22,30 @@ def migrate(database: Database) -> None:
     Raises StoreError for a database that a newer version has changed.
     """
     with database.reading() as connection:
-        if _version(connection) == _newest():
+        if version(connection) == NEWEST:
             return
-    with database.writing() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text(f"select pg_advisory_xact_lock({LOCK})"))
-        _version(connection)
-        command.upgrade(_config(connection), "head")
+    part("steps").upgrade(database)
 
 
 def check(database: Database) -> None:
     """Raises StoreError where the tables are not those of this version, or out of reach."""
     with database.reading() as connection:
-        found = _version(connection)
+        found = version(connection)
     if found is None:
         raise StoreError("the database has no tables of the store yet")
-    if found != _newest():
-        raise StoreError(f"the store is of version {found}, and is to be of {_newest()}")
+    if found != NEWEST:
+        raise StoreError(f"the store is of version {found}, and is to be of {NEWEST}")
 
 
-def _version(connection: Connection) -> str | None:
+def version(connection: Connection) -> str | None:
     """The step that the tables are at, None for none of them. Raises StoreError for a newer one."""
-    found = MigrationContext.configure(connection).get_current_revision()
-    if found is not None and found not in {one.revision for one in _steps().walk_revisions()}:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    query = text("select version_num from alembic_version")
+    found: str | None = connection.execute(query).scalar_one_or_none()
+    if found is not None and found > NEWEST:
         raise StoreError(
             f"the store is of version {found}, which is newer than this segment_engine; "
             "use the one that changed it, or a newer one"
         )
     return found
-
-
-def _newest() -> str | None:
-    return _steps().get_current_head()
-
-
-def _steps() -> ScriptDirectory:
-    return ScriptDirectory(str(_STEPS))
-
-
-def _config(connection: Connection) -> Config:
-    made = Config(attributes={"connection": connection})
-    made.set_main_option("script_location", str(_STEPS).replace("%", "%%"))
-    made.set_main_option("path_separator", "os")
-    return made

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect
 
 from segment_engine.errors import StoreError
 from segment_engine.store.database import Database
-from segment_engine.store.migrating import check, migrate
+from segment_engine.store.migrating import NEWEST, check, migrate
 from segment_engine.store.store import Store
 from segment_engine.store.tables import metadata
 
@@ -26,6 +26,7 @@ def database(empty_url: str) -> Iterator[Database]:
 def test_migrations_make_the_tables_of_the_code(database: Database) -> None:
     migrate(database)
     with database.reading() as connection:
+        assert MigrationContext.configure(connection).get_current_heads() == (NEWEST,)
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
         migrated = shape(connection)

@@ -222,7 +222,7 @@ class DatabaseSource(DuckDBSource):
         return self._fingerprint
 
 
-_NO_CELL = pa.chunked_array([pa.array([], pa.string())])
+_NO_CELL = pa.chunked_array([], pa.string())
 
 
 def stamped(paths: Iterable[str]) -> str:
