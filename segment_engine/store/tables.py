@@ -328,7 +328,10 @@ webhook_deliveries = Table(
     Column("wanted_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     CheckConstraint("state in ('WAITING', 'DELIVERED', 'DEAD')", name="state"),
-    Index("ix_webhook_deliveries_webhook", "organization", "webhook", "state", "generation"),
+    Index(
+        "ix_webhook_deliveries_next",
+        *("organization", "webhook", "state", "audience", "generation"),
+    ),
     Index("ix_webhook_deliveries_state", "state", "updated_at"),
 )
 """Who entered and left an audience with a generation, as one webhook is told of it. It outlives

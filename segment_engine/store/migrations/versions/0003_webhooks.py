@@ -51,8 +51,8 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        "ix_webhook_deliveries_webhook",
+        "ix_webhook_deliveries_next",
         "webhook_deliveries",
-        ["organization", "webhook", "state", "generation"],
+        ["organization", "webhook", "state", "audience", "generation"],
     )
     op.create_index("ix_webhook_deliveries_state", "webhook_deliveries", ["state", "updated_at"])
