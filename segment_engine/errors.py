@@ -7,6 +7,7 @@
       CatalogError   a catalog is wrong, or an audience of it: .findings (catalog/findings.py)
       RunError       a run was asked for that cannot be: bad as_of, zone, engine, ids
       OutputError    results cannot be written, or not be read again
+      SyncFault      a list that is kept elsewhere cannot be read (syncing/source.py)
       StoreError     the store cannot be used as asked
         NotFound     there is no such thing in it
         Invalid      what it is given is wrong: .problems
