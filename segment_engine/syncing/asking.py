@@ -6,13 +6,17 @@ The key is a header, so it is sent to one scheme, host and port only, and no red
 import ipaddress
 import json
 import random
+import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import Any, TypeVar
 
+import httpcore
 import httpx
 
 from segment_engine.syncing.source import SyncFault
@@ -66,6 +70,7 @@ class Asking:
         self._deadline_s, self._sleep, self._clock = deadline_s, sleep, clock
         self._apart_s, self._due = 60 / per_minute, clock() - _AHEAD_S
         self._base = _base(url)
+        self._socket: socket.socket | None = None
         self._client = httpx.Client(headers={"accept-encoding": "gzip", **headers})
 
     def ask(self, link: str, read: Callable[[Any], Read], faults: Mapping[int, SyncFault]) -> Read:
@@ -108,16 +113,34 @@ class Asking:
             self._sleep(self._due - now)
 
     def _answer(self, url: httpx.URL, end: float, faults: Mapping[int, SyncFault]) -> bytes:
-        silence = min(_SILENCE_S, max(end - self._clock(), 0.001))
+        left = max(end - self._clock(), 0.001)
+        # The library's timeout is for each read, and a head may come in thousands of them.
+        watch = threading.Timer(left, self._break_off)
+        watch.daemon = True
+        watch.start()
         try:
-            with self._client.stream("GET", url, timeout=silence) as answer:
+            asked = self._client.stream(
+                "GET", url, timeout=min(_SILENCE_S, left), extensions={"trace": self._connected}
+            )
+            with asked as answer:
                 self._judge(answer, faults)
                 return self._body(answer, end)
-        except httpx.TimeoutException:
-            raise _Passing(f"{self._vendor} does not answer in time") from None
         except httpx.RequestError as fault:
+            if isinstance(fault, httpx.TimeoutException) or self._clock() >= end:
+                raise _Passing(f"{self._vendor} does not answer in time") from None
             kind = type(fault).__name__
             raise _Passing(f"{self._vendor} cannot be reached, or broke off ({kind})") from None
+        finally:
+            watch.cancel()
+
+    def _connected(self, _: str, told: Mapping[str, Any]) -> None:
+        if isinstance(stream := told.get("return_value"), httpcore.NetworkStream):
+            self._socket = stream.get_extra_info("socket")
+
+    def _break_off(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):  # of the class below TLS, which another thread is reading
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _judge(self, answer: httpx.Response, faults: Mapping[int, SyncFault]) -> None:
         status, vendor = answer.status_code, self._vendor

@@ -9,13 +9,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """`sent` is how much of the whole is sent before the connection is closed, None for all."""
+    """`sent` is how much of the whole is sent before the connection is closed, None for all.
+
+    With a `pause_s` the part in `paused`, the head or the body, is sent a byte at a time.
+    """
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     pause_s: float = 0.0
+    paused: str = "body"
     sent: float | None = None
 
 
@@ -48,9 +52,9 @@ def slow(seconds: float) -> Fault:
     return lambda answer: replace(answer, delay_s=seconds)
 
 
-def trickling(pause_s: float) -> Fault:
-    """A byte of the body at a time."""
-    return lambda answer: replace(answer, pause_s=pause_s)
+def trickling(pause_s: float, paused: str = "body") -> Fault:
+    """A byte of the head or of the body at a time."""
+    return lambda answer: replace(answer, pause_s=pause_s, paused=paused)
 
 
 def dropped(answer: Answer) -> Answer:

@@ -203,13 +203,14 @@ class _Handler(BaseHTTPRequestHandler):
         whole = "\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body
         if answer.sent is not None:
             whole, self.close_connection = whole[: int(len(whole) * answer.sent)], True
-        if not answer.pause_s:
-            self.wfile.write(whole)
-            return
-        for at in range(len(whole)):
+        head = len(whole) - len(answer.body)
+        parts = {"head": range(head), "body": range(head, len(whole))}
+        slow = parts[answer.paused] if answer.pause_s else range(0)
+        self.wfile.write(whole[: slow.start])
+        for at in slow:
             self.wfile.write(whole[at : at + 1])
-            if at >= len(whole) - len(answer.body):
-                time.sleep(answer.pause_s)
+            time.sleep(answer.pause_s)
+        self.wfile.write(whole[slow.stop :])
 
     def log_message(self, *_: object) -> None:
         """A peer is silent."""

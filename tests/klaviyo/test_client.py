@@ -156,7 +156,10 @@ def test_what_passes_is_asked_again(
     assert sum(time.slept) <= 2 + 90
 
 
-@pytest.mark.parametrize("fault", [faults.slow(0.6), faults.trickling(0.02)])
+SLOW = [faults.slow(0.6), faults.trickling(0.02, "head"), faults.trickling(0.02, "body")]
+
+
+@pytest.mark.parametrize("fault", SLOW)
 def test_a_slow_answer_ends_at_the_deadline(peer: Peer, fault: Fault) -> None:
     list_id = filled(peer.account, 10)
     lists = KlaviyoLists(KEY, peer.url, deadline_s=0.3)
