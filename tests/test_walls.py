@@ -27,7 +27,7 @@ MODULES = dict.fromkeys(
 
 ORDER = (
     *("values", "operators", "display", "diagnostics", "errors", "expression", "language"),
-    *("backends", "batch", "parts", "rule", "engine", "catalog", "discovery"),
+    *("backends", "batch", "parts", "rule", "engine", "catalog", "discovery", "webhooks"),
     *("testing", "pytest_plugin", "syncing", "store", "api", "cli"),
 )
 """A room imports from its own and from rooms before it. `parts` names modules as text."""
@@ -88,6 +88,8 @@ def test_heavy_packages_stay_in_their_rooms() -> None:
     assert {room(name) for name in served} == {"api"}
     reaching = {n for n, t in TREES.items() if _uses(t, "httpx")}
     assert {room(name) for name in reaching} <= {"syncing", "store"}
+    sending = {n for n, t in TREES.items() if _uses(t, "httpx") and room(n) != "syncing"}
+    assert sending == {"store/sending.py"}
     assert not [name for name, tree in TREES.items() if _uses(tree, "pyspark")]
 
 
@@ -153,8 +155,11 @@ def test_names_say_something_and_files_stay_small() -> None:
     assert {name: length for name, length in lengths.items() if length > 400} == {}
 
 
-CLOCKS = {"expression/clocks.py", "cli/runs.py", "batch/publishing.py", "store/worker.py"}
-"""The store has the database's clock; the API measures requests."""
+CLOCKS = {
+    *("expression/clocks.py", "cli/runs.py", "batch/publishing.py", "store/worker.py"),
+    "webhooks.py",
+}
+"""The store has the database's clock; the API measures requests; receivers have their own."""
 
 
 def test_no_two_files_of_tests_have_one_name() -> None:

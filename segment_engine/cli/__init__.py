@@ -17,6 +17,7 @@ from segment_engine.cli import (
     runs,
     schema,
     serving,
+    webhooks,
 )
 from segment_engine.cli.output import command, never_fail_to_encode
 
@@ -61,6 +62,7 @@ schemas = _group("schema", "Show, propose and check schemas.")
 orgs = _group("org", "Make and set the organizations of a store.")
 keys = _group("key", "Make and revoke the keys that open an organization to programs.")
 consumers = _group("consumers", "Put consumers into a store.")
+hooks = _group("webhook", "Tell receivers who enters and leaves audiences.")
 
 
 def _version(wanted: bool) -> None:
@@ -107,4 +109,9 @@ keys.command("create")(command(organizations.create_key))
 keys.command("list")(command(organizations.list_keys))
 keys.command()(command(organizations.revoke))
 consumers.command()(command(loading.load))
+hooks.command()(command(webhooks.create))
+hooks.command("list")(command(webhooks.list_))
+hooks.command()(command(webhooks.delete))
+hooks.command()(command(webhooks.failed))
+hooks.command()(command(webhooks.replay))
 app.command("import")(command(imports.import_))

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from segment_engine.errors import Conflict, Problem, RevisionConflict
+from segment_engine.errors import Conflict, Invalid, NotFound, Problem, RevisionConflict
 from segment_engine.store import audience_pages, audience_rows
 from segment_engine.store.attributes import checked
 from segment_engine.store.database import Database
@@ -81,6 +81,18 @@ class Audiences:
             named = is_one_of(connection, table.id, list(filter(is_id, ids)))
             found = connection.execute(asked.where(named)).all()
         return dict(sorted(found, key=lambda row: (fold(row[1]), row[0])))
+
+    def id_of(self, name_or_id: str) -> str:
+        """The id of the audience of that name, else of that id. Raises NotFound, and Invalid where
+        several are called so."""
+        found = [one.id for one in self.list(search=name_or_id).items if one.name == name_or_id]
+        if len(found) > 1:
+            raise Invalid(
+                f"several audiences are called {name_or_id}: {', '.join(found)}; name one's id"
+            )
+        if not found and not is_id(name_or_id):
+            raise NotFound(f"there is no audience '{name_or_id}'; POST /api/v1/audiences makes one")
+        return found[0] if found else self.get(name_or_id).id
 
     # ---- writing
 

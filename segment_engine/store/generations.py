@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, except_, func, select
 
 from segment_engine.batch.bitmaps import TILE, Bitmap
 from segment_engine.errors import NotFound, StoreError
+from segment_engine.store import outbox
 from segment_engine.store.bitmaps import CACHE, TileRow, put, read, reader_of, sweep
 from segment_engine.store.database import Database
 from segment_engine.store.jobs import Job, Jobs, Lost
@@ -174,6 +175,7 @@ class Generations:
             made = _generation(draft, created)
             self._write(connection, made, draft)
             self._check_whole(connection, made.number)
+            self._tell(connection, draft, made.number)
             drop(connection, self._id, created)
             if job is not None:
                 Jobs.done(connection, job)
@@ -198,6 +200,13 @@ class Generations:
         for table, many in ((generation_audiences, audiences), (memberships, tiles)):
             if many:
                 connection.execute(table.insert(), many)
+
+    def _tell(self, connection: Connection, draft: Draft, number: int) -> None:
+        """Keeps what changed where there are webhooks to be told."""
+        if hooks := outbox.listening(connection, self._id):
+            before = rows_of_all(connection, self._id, draft.before)
+            after = {key: found.tiles for key, found in draft.audiences.items()}
+            outbox.keep(connection, self._id, number, draft.as_of, before, after, hooks)
 
     def _check_whole(self, connection: Connection, number: int) -> None:
         """A bitmap that is named and not written could have been swept before."""

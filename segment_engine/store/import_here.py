@@ -4,10 +4,9 @@ import os
 import time
 from contextlib import suppress
 
-from segment_engine.errors import Invalid, NotFound
+from segment_engine.errors import Invalid
 from segment_engine.store import importing
 from segment_engine.store.csv_rows import MOST_BYTES
-from segment_engine.store.ids import is_id
 from segment_engine.store.imports import PROCESSING, VALIDATING
 from segment_engine.store.jobs import Lost
 from segment_engine.store.records import Import
@@ -30,7 +29,7 @@ def import_here(
     """
     if len(content) > MOST_BYTES:
         raise Invalid(f"a file has at most {MOST_BYTES // 1024**2} MB; divide it")
-    made, token = shop.imports.create(_id_of(shop, audience), mode)
+    made, token = shop.imports.create(shop.audiences.id_of(audience), mode)
     job_id = shop.store.uploads.receive(token, content)
     job = shop.store.jobs.take(job_id, this_host(), os.getpid())
     if job is not None:
@@ -40,14 +39,3 @@ def import_here(
         progress(found.processed, found.total or 0)
         time.sleep(POLL_S)
     return found
-
-
-def _id_of(shop: OrganizationStore, audience: str) -> str:
-    named = [one.id for one in shop.audiences.list(search=audience).items if one.name == audience]
-    if len(named) > 1:
-        raise Invalid(f"several audiences are called {audience}: {', '.join(named)}; name one's id")
-    if not named and not is_id(audience):
-        raise NotFound(
-            f"there is no audience '{audience}'; POST /api/v1/audiences makes one, of type STATIC"
-        )
-    return named[0] if named else audience

@@ -164,3 +164,38 @@ class RowIssues:
 
     row: int
     issues: list[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where an organization is told who enters and leaves its audiences, without the secret.
+
+    `audiences` are the ids of those it is told of, None for all; `ended_at` is when its receiver
+    said that it is gone. Of its deliveries `waiting` are not through, and `dead` were given up.
+    """
+
+    id: str
+    organization: str
+    url: str
+    audiences: list[str] | None
+    created_at: int
+    ended_at: int | None
+    waiting: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A delivery that was given up: `sent` of its `parts` are through, and `reason` says why not
+    the next, which was tried `attempts` times, the last time `updated_at`."""
+
+    id: str
+    organization: str
+    webhook: str
+    audience: str
+    generation: int
+    parts: int
+    sent: int
+    attempts: int
+    reason: str
+    updated_at: int

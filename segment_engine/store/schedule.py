@@ -9,11 +9,13 @@ from sqlalchemy import Connection, and_, exists, func, or_, select
 from segment_engine import Engine
 from segment_engine.errors import SegmentError
 from segment_engine.expression.resolve import uses_clock
+from segment_engine.store import webhooks
 from segment_engine.store.counting import lock
 from segment_engine.store.generations import KEEP, KEEP_FOR, drop
 from segment_engine.store.imports import settle_old
 from segment_engine.store.jobs import SECOND, want
 from segment_engine.store.organizations import read
+from segment_engine.store.outbox import KIND as DELIVER
 from segment_engine.store.records import Organization
 from segment_engine.store.replies import Replies
 from segment_engine.store.store import Store
@@ -77,15 +79,19 @@ class Schedule:
     def want_due(self) -> list[str]:
         """Wants a run of each organization whose members are old, or have not seen all; their ids.
 
-        A change wants its run itself; what was given up is tried again.
+        A change wants its run itself; what was given up is tried again, deliveries to webhooks too.
         """
         with self._database.reading() as connection:
             now = self._database.now(connection)
             idle = list(_idle(connection, now))
             due = [id for id, old in idle if old or self._is_old(connection, id, now)]
+            stranded = webhooks.stranded(connection)
         for organization in due:
             with self._database.writing() as connection:
                 want(connection, organization, after_s=0)
+        for organization, webhook in stranded:
+            with self._database.writing() as connection:
+                want(connection, organization, DELIVER, webhook, after_s=0)
         return due
 
     def _is_old(self, connection: Connection, organization: str, now: int) -> bool:
@@ -97,7 +103,7 @@ class Schedule:
         return as_of is not None and seconds is not None and now >= as_of + seconds * SECOND
 
     def delete_old(self) -> None:
-        """Deletes generations, jobs and kept answers that nobody can ask for any more."""
+        """Deletes generations, jobs, deliveries and kept answers that nobody can ask for now."""
         with self._database.reading() as connection:
             crowded = list(_crowded(connection, self._database.now(connection)))
         for organization in crowded:
@@ -106,6 +112,7 @@ class Schedule:
                 drop(connection, organization, self._database.now(connection))
         with self._database.writing() as connection:
             settle_old(connection)
+            webhooks.forget_old(connection)
             self._store.jobs.forget(connection, self._database.now(connection) - JOBS_STAY)
         Replies(self._database).forget_old()
 

@@ -17,6 +17,7 @@ from segment_engine.store.records import Organization
 from segment_engine.store.running import Runs
 from segment_engine.store.search import Search, Texts
 from segment_engine.store.views import Views
+from segment_engine.store.webhooks import Webhooks
 
 SNAPSHOTS = "snapshots"
 
@@ -25,11 +26,12 @@ class Store:
     """A store; safe to share between threads. Nothing is opened until it is used."""
 
     def __init__(self, url: str, secret: bytes, folder: Path) -> None:
-        """`url` as `Database`; `secret` is the key of the hashes of keys and of cursors;
-        `folder` keeps what this host can make again, such as snapshots."""
+        """`url` as `Database`; `secret` is the key of the hashes of keys and of cursors,
+        and of what is sealed; `folder` keeps what this host can make again, such as snapshots."""
         self.database, self.secret, self.folder = Database(url), secret, folder
         self.organizations = Organizations(self.database)
         self.keys = Keys(self.database, secret)
+        self.webhooks = Webhooks(self.database, secret)
         self.jobs = Jobs(self.database)
         self.uploads = Uploads(self.database, secret)
         self.texts, self.views = Texts(), Views(folder / SNAPSHOTS)

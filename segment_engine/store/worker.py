@@ -21,10 +21,11 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from segment_engine.errors import NotFound, StoreError
-from segment_engine.store import importing
+from segment_engine.store import delivering, importing
 from segment_engine.store.imports import KIND as IMPORT
 from segment_engine.store.jobs import Job, Lost
 from segment_engine.store.logs import configure
+from segment_engine.store.outbox import KIND as DELIVER
 from segment_engine.store.schedule import Schedule
 from segment_engine.store.settings import Settings, settings
 from segment_engine.store.store import OrganizationStore, Store
@@ -47,7 +48,10 @@ def materialize(store: OrganizationStore, job: Job) -> str:
     return f"generation={made.number} asked={made.asked} duration_ms={made.duration_ms}"
 
 
-LANES: tuple[dict[str, Doing], ...] = ({"materialize": materialize, IMPORT: importing.run},)
+LANES: tuple[dict[str, Doing], ...] = (
+    {"materialize": materialize, IMPORT: importing.run},
+    {DELIVER: delivering.run},
+)
 """What is done for each kind of job. The kinds of a lane are done one at a time, beside those of
 the others: what waits for a network holds up no run."""
 
