@@ -41,6 +41,12 @@ class Metrics:
             ("kind", "state"),
             registry=self._registry,
         )
+        self._deliveries = Gauge(
+            "segment_engine_webhook_deliveries",
+            "Deliveries to webhooks in the store by state.",
+            ("state",),
+            registry=self._registry,
+        )
         self._runs = {
             one: Gauge(name, meaning, registry=self._registry)
             for one, (name, meaning) in _RUNS.items()
@@ -51,11 +57,20 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    def exposition(self, jobs: Mapping[tuple[str, str], int], runs: RunMeasures) -> bytes:
-        """All measures as text; `jobs` counts those of the store by kind and state."""
+    def exposition(
+        self,
+        jobs: Mapping[tuple[str, str], int],
+        runs: RunMeasures,
+        deliveries: Mapping[str, int],
+    ) -> bytes:
+        """All measures as text; `jobs` counts those of the store by kind and state, `deliveries`
+        by state."""
         for one, gauge in self._runs.items():
             gauge.set(getattr(runs, one))
         self._jobs.clear()
         for (kind, state), count in jobs.items():
             self._jobs.labels(kind, state).set(count)
+        self._deliveries.clear()
+        for state, count in deliveries.items():
+            self._deliveries.labels(state).set(count)
         return generate_latest(self._registry)

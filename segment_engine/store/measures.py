@@ -2,11 +2,18 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, and_, case, func, or_, select
 
 from segment_engine.store.database import Database, now
 from segment_engine.store.jobs import SECOND
-from segment_engine.store.tables import generation_audiences, generations, jobs, organizations
+from segment_engine.store.outbox import WAITING
+from segment_engine.store.tables import (
+    generation_audiences,
+    generations,
+    jobs,
+    organizations,
+    webhook_deliveries,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,17 @@ def counted_jobs(database: Database) -> dict[tuple[str, str], int]:
     with database.reading() as connection:
         rows = connection.execute(select(*by, func.count()).group_by(*by)).all()
     return {(kind, state): count for kind, state, count in rows}
+
+
+def counted_deliveries(database: Database) -> dict[str, int]:
+    """How many deliveries to webhooks there are, by state; those that wait and have failed before
+    are FAILING."""
+    c = webhook_deliveries.c
+    failing = and_(c.state == WAITING, c.attempts > 0)
+    told = select(case((failing, "FAILING"), else_=c.state).label("state")).subquery().c
+    with database.reading() as connection:
+        query = select(told.state, func.count()).group_by(told.state)
+        return dict(connection.execute(query).all())
 
 
 def run_measures(database: Database) -> RunMeasures:

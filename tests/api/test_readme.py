@@ -1,11 +1,13 @@
 """The walk through the API in its README runs as it is printed, on both databases.
 
+A block ```python NAME is a file in the folder where it runs.
 Ids, times and cursors are compared by their shape; ` ...` at the end of a line stands for its
 rest. SEGMENT_ENGINE_REGENERATE=1 writes what is answered into the README.
 """
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,10 +20,11 @@ from tests.api.serving import ROOT, SECRET, Served
 
 README = ROOT / "segment_engine/api/README.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
+FILE = re.compile(r"^```python (\S+)\n(.*?)^```$", re.M | re.S)
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.M)
 ASKED = re.compile(r"api (\w+) [\"']?(/[\w/$.-]*)|-X (\w+) .*?/v1(/[\w/$-]*)")
 SHAPES = (
-    (re.compile(r"\b(org|key|aud|grp|rul|cons|imp)_[0-9A-HJKMNP-TV-Z]{26}"), r"\1_ID"),
+    (re.compile(r"\b(org|key|aud|grp|rul|cons|imp|whk)_[0-9A-HJKMNP-TV-Z]{26}"), r"\1_ID"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "TIME"),
     (re.compile(r'"(startCursor|endCursor)":"[^"]+"'), r'"\1":"CURSOR"'),
     (re.compile(r'"(durationMs|generation)":\d+'), r'"\1":N'),
@@ -58,7 +61,12 @@ def is_shown(told: str, output: str) -> bool:
 
 def run(commands: list[str], served: Served, folder: Path) -> list[str]:
     """What each command prints, all of them in one shell."""
-    told = [command.replace("http://127.0.0.1:8000", served.address) for command in commands]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    told = [
+        command.replace("8100", port).replace("http://127.0.0.1:8000", served.address)
+        for command in commands
+    ]
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -74,7 +82,7 @@ def run(commands: list[str], served: Served, folder: Path) -> list[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split("\036")[:-1]
@@ -83,6 +91,8 @@ def run(commands: list[str], served: Served, folder: Path) -> list[str]:
 def test_the_walk_runs_as_it_is_printed(served: Served, tmp_path: Path) -> None:
     text = README.read_text("utf-8")
     pairs = [pair for block in BLOCK.findall(text) for pair in COMMAND.findall(block)]
+    for name, content in FILE.findall(text):
+        (tmp_path / name).write_text(content, "utf-8")
     outputs = run([command for command, _ in pairs], served, tmp_path)
     if "SEGMENT_ENGINE_REGENERATE" in os.environ:
         answers = iter(outputs)

@@ -260,3 +260,4 @@ def test_health_and_measures_want_no_key(shop: Shop) -> None:
     for name in ("published", "failing"):
         assert f"segment_engine_runs_{name} " in measures
     assert "segment_engine_run_age_seconds " in measures
+    assert "# TYPE segment_engine_webhook_deliveries gauge" in measures

@@ -14,6 +14,7 @@ from segment_engine.errors import Conflict, Invalid, NotFound
 from segment_engine.store import delivering, generations, sending
 from segment_engine.store.generations import Gone
 from segment_engine.store.jobs import Job
+from segment_engine.store.measures import counted_deliveries
 from segment_engine.store.schedule import Schedule
 from segment_engine.store.store import OrganizationStore, Store
 from segment_engine.store.tables import jobs, webhook_deliveries
@@ -173,6 +174,7 @@ def test_a_delivery_that_fails_is_tried_again_and_those_behind_it_wait(
         assert (first.state, first.attempts, first.reason) == ("WAITING", tries, reason)
         assert 0.79 * pause <= (first.next_at - first.updated_at) / 1e6 <= 1.21 * pause
         assert (second.state, second.attempts) == ("WAITING", 0)
+        assert counted_deliveries(shop.store.database) == {"FAILING": 1, "WAITING": 1}
         (waits,) = [one for one in shop.store.jobs.state(shop.organization.id) if one.key]
         assert abs(waits.run_after - first.next_at) < 2_000_000
         pass_time(shop)

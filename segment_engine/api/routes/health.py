@@ -7,7 +7,7 @@ from segment_engine.api import answers
 from segment_engine.api.answering import answered
 from segment_engine.api.metrics import CONTENT_TYPE
 from segment_engine.api.problems import responses
-from segment_engine.store.measures import check, counted_jobs, run_measures
+from segment_engine.store.measures import check, counted_deliveries, counted_jobs, run_measures
 
 health = APIRouter(tags=["service"])
 
@@ -21,8 +21,10 @@ def healthz(request: Request) -> Response:
 
 @health.get("/metrics", response_class=PlainTextResponse)
 def metrics(request: Request) -> Response:
-    """Requests of this process, jobs and runs of the store, as Prometheus reads them."""
+    """Requests of this process, jobs, runs and deliveries of the store, for Prometheus."""
     state = request.app.state
     database = state.store.database
-    told = state.metrics.exposition(counted_jobs(database), run_measures(database))
+    told = state.metrics.exposition(
+        counted_jobs(database), run_measures(database), counted_deliveries(database)
+    )
     return Response(told, media_type=CONTENT_TYPE)
