@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from segment_engine.backends.sources.plain_cells import EMAIL_FOLDED
 from segment_engine.errors import Problem
+from segment_engine.store.consumers import READ
 from segment_engine.store.counting import lock
 from segment_engine.store.database import Database
 from segment_engine.store.given_rows import Row
@@ -19,6 +21,8 @@ from segment_engine.store.identity import IDENTIFIERS, Values, checked
 from segment_engine.store.matching import KEPT, Kept, State, is_same_number, known_by, matched
 from segment_engine.store.records import Organization
 from segment_engine.store.writing import write
+
+_COLUMNS = {**READ, EMAIL_FOLDED: "email_folded"}
 
 
 class Part(NamedTuple):
@@ -29,10 +33,14 @@ class Part(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """How many rows became what, and what was wrong, at `consumers.n` for the n-th of them."""
+    """How many rows became what, and what was wrong, at `consumers.n` for the n-th of them.
+
+    `ordinals` are those of the consumers whom rows mean; one may be there several times.
+    """
 
     statuses: Counter[str]
     problems: list[Problem]
+    ordinals: list[int]
 
 
 def put(database: Database, organization: Organization, part: Part) -> Counted:
@@ -46,10 +54,24 @@ def put(database: Database, organization: Organization, part: Part) -> Counted:
         rows = dict(sorted({**sound, **more}.items()))
         states, conflicts = matched(connection, organization.id, rows)
         states.update(apart.changed)
-        write(connection, organization.id, states, apart.new)
+        new = write(connection, organization.id, states, apart.new)
     statuses: Counter[str] = Counter(one.status for one in states.values() if one.id)
-    statuses.update(created=len(apart.new), unchanged=apart.same)
-    return Counted(statuses, [*problems, *found, *conflicts])
+    statuses.update(created=len(apart.new), unchanged=len(apart.same))
+    known = (one.ordinal for one in states.values() if one.id and one.ordinal >= 0)
+    return Counted(statuses, [*problems, *found, *conflicts], [*new, *known, *apart.same])
+
+
+def plain_rows(columns: Mapping[str, list[Any]], sound: Sequence[bool]) -> list[Kept | None]:
+    """Rows of a part, of columns as `plain_cells.plain` calls them, and metadata as it is kept;
+    None for those that are not sound, or tell of nobody.
+    """
+    given, nothing = {_COLUMNS[key]: cells for key, cells in columns.items()}, [None] * len(sound)
+    rows = zip(*(given.get(name, nothing) for name in KEPT), strict=True)
+    named = zip(*(given.get(name, nothing) for name in IDENTIFIERS), strict=True)
+    return [
+        row if is_sound and any(by) else None
+        for row, is_sound, by in zip(rows, sound, named, strict=True)
+    ]
 
 
 def _checked(
@@ -76,11 +98,11 @@ def _at(n: int, problems: list[Problem]) -> list[Problem]:
 
 class _Apart(NamedTuple):
     """What rows that stand apart make: by their numbers new consumers and those that are others
-    then, how many tell nothing new; and the numbers of the plain rows that are left."""
+    then, the ordinals of whom nothing new is told; and the numbers of the plain rows left."""
 
     new: dict[int, Kept]
     changed: dict[int, State]
-    same: int
+    same: list[int]
     left: list[int]
 
 
@@ -99,7 +121,7 @@ def _apart(
             left += [n for n, row in new.items() if times[row[at]] > 1]
             new = {n: row for n, row in new.items() if times[row[at]] <= 1}
     changed: dict[int, State] = {}
-    same = 0
+    same: list[int] = []
     for name, at in _AT.items():
         wanted = {row[at]: n for n, row in new.items() if row[at] is not None}
         for ordinal, id, *values in known_by(connection, organization, name, wanted):
@@ -110,7 +132,7 @@ def _apart(
             if after is None:
                 left.append(n)
             elif after == held:
-                same += 1
+                same.append(ordinal)
             else:
                 changed[n] = State(ordinal, id, _named(held), _named(after))
     return _Apart(new, changed, same, left)

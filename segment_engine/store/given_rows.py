@@ -50,7 +50,11 @@ def row_of(given: Mapping[str, Any], names: Names) -> Row:
 
 def metadata_of(given: Mapping[str, Any], names: Names) -> str | None:
     """Metadata that a row gives, as it is kept. Raises ValueError or RecursionError."""
-    metadata = _metadata(given, names)
+    return kept(_metadata(given, names))
+
+
+def kept(metadata: Any) -> str | None:
+    """A patch of metadata as it is kept where there is none yet, as `metadata_of`."""
     if metadata is None:
         return None
     if not isinstance(metadata, Mapping):

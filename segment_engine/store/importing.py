@@ -10,19 +10,22 @@ from typing import Any
 from pyroaring import BitMap
 from sqlalchemy import Connection, delete, insert, select, update
 
+from segment_engine.backends.sources.plain_cells import plain_texts
 from segment_engine.batch.bitmaps import bitmap_of
 from segment_engine.errors import Invalid, Problem
-from segment_engine.store import counting, exact_json, members
+from segment_engine.store import bulk, counting, exact_json, members
 from segment_engine.store.csv_rows import Row, Sheet
 from segment_engine.store.database import as_one, now
+from segment_engine.store.given_rows import METADATA, kept
 from segment_engine.store.imports import COMPLETED, FAILED, PROCESSING, VALIDATING, WITH_ERRORS
 from segment_engine.store.jobs import Job, Jobs
+from segment_engine.store.matching import Kept
 from segment_engine.store.store import OrganizationStore
 from segment_engine.store.tables import import_files, import_issues, imports
 
 PART = 5_000
 """Rows of a part."""
-_PREFIX = "consumers."
+_PREFIX, _KEYS = "consumers.", ("externalId", "email", "phone", "fullName")
 
 Progress = Callable[[int, int], None]
 
@@ -80,21 +83,21 @@ class _Importing:
                 continue
             with as_one():
                 found, issues = self._put_part(part)
-                held |= BitMap(self._shop.consumers.ordinals_of(found).values())
+                held |= BitMap(found)
                 self._advanced(passed, issues, held)
             progress(passed, sheet.total)
         self._completed(held)
 
-    def _put_part(self, part: Sequence[Row]) -> tuple[list[str], dict[int, list[Problem]]]:
-        """The ids of those whom the rows mean, and what is wrong by the number of the row."""
-        sound = [(number, row) for number, row, problems in part if not problems]
-        put = self._shop.consumers.put([row for _, row in sound])
-        issues = {number: list(found) for number, _, found in part if found}
+    def _put_part(self, part: Sequence[Row]) -> tuple[list[int], dict[int, list[Problem]]]:
+        """The ordinals of those whom the rows mean, and what is wrong by the number of the row."""
+        given = bulk.Part(_plain(part), lambda numbers: (part[n][1:] for n in numbers))
+        put = bulk.put(self._database, self._shop.organization, given)
+        issues: dict[int, list[Problem]] = {}
         for problem in put.problems:
             place, _, name = problem.field.removeprefix(_PREFIX).partition(".")
             told = Problem(name, problem.message, problem.code)
-            issues.setdefault(sound[int(place)][0], []).append(told)
-        return [one.id for one in put.rows if one is not None], issues
+            issues.setdefault(part[int(place)][0], []).append(told)
+        return put.ordinals, issues
 
     def _advanced(self, done: int, issues: dict[int, list[Problem]], held: BitMap) -> None:
         with self._database.writing() as connection:
@@ -147,6 +150,20 @@ class _Importing:
 
 
 _NOBODY = BitMap().serialize()
+
+
+def _plain(part: Sequence[Row]) -> list[Kept | None]:
+    """The rows that are plainly sound, None for others."""
+    values, are_plain = plain_texts([row for _, row, _ in part], _KEYS)
+    documents: list[str | None] = []
+    for n, (_, row, problems) in enumerate(part):
+        try:
+            documents.append(kept(row.get(METADATA)))
+        except (ValueError, RecursionError):
+            documents.append(None)
+            are_plain[n] = False
+        are_plain[n] &= not problems
+    return bulk.plain_rows({**values, METADATA: documents}, are_plain)
 
 
 def _as_told(found: Iterable[Problem]) -> list[dict[str, str]]:

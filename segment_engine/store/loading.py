@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from segment_engine.backends.sources import plain_rows
-from segment_engine.backends.sources.plain_cells import EMAIL_FOLDED
 from segment_engine.errors import Invalid, Problem
 from segment_engine.store import bulk, exact_json
 from segment_engine.store.bulk import Part
-from segment_engine.store.consumers import MOST_ROWS, READ
+from segment_engine.store.consumers import MOST_ROWS
 from segment_engine.store.given_rows import (
     Names,
     Row,
@@ -26,13 +25,11 @@ from segment_engine.store.given_rows import (
     names,
     row_of,
 )
-from segment_engine.store.identity import IDENTIFIERS
-from segment_engine.store.matching import KEPT, Kept
+from segment_engine.store.matching import Kept
 from segment_engine.store.records import Organization
 from segment_engine.store.store import OrganizationStore
 
 MOST_TOLD = 1_000
-_COLUMNS = {**READ, EMAIL_FOLDED: "email_folded"}
 
 
 class Rejected(NamedTuple):
@@ -170,12 +167,4 @@ def _plain(part: plain_rows.Part, metadata: Sequence[str], keys: Names) -> list[
             part.documents[n] = metadata_of(in_iso(cells, keys), keys)
         except (ValueError, RecursionError):
             part.plain[n] = False
-    nothing = [None] * len(part.plain)
-    columns = {_COLUMNS[key]: cells for key, cells in part.values.items()}
-    columns["metadata"] = part.documents
-    rows = zip(*(columns.get(name, nothing) for name in KEPT), strict=True)
-    named = zip(*(columns.get(name, nothing) for name in IDENTIFIERS), strict=True)
-    return [
-        row if is_sound and any(by) else None
-        for row, is_sound, by in zip(rows, part.plain, named, strict=True)
-    ]
+    return bulk.plain_rows({**part.values, "metadata": part.documents}, part.plain)

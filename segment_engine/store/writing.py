@@ -21,8 +21,9 @@ def write(
     organization: str,
     states: dict[int, State],
     apart: Mapping[int, Kept] = _NOBODY,
-) -> None:
+) -> range:
     """Writes what rows, by their numbers, have made of consumers; the organization is held.
+    Returns the ordinals of new ones.
 
     `apart` are new consumers that no state is of. New ones get ordinals in the order of rows;
     who has no instant of creation is created now.
@@ -32,7 +33,7 @@ def write(
     known = [one for _, one in each.values() if one.ordinal >= 0]
     made = [(n, one.id, one.kept) for n, one in each.values() if one.ordinal < 0]
     if not made and not apart and not known:
-        return
+        return range(0)
     instant = now(connection)
     number = next_change(connection, organization)
     ids = new_ids("cons", instant)
@@ -50,6 +51,7 @@ def write(
     if known:
         _update(connection, organization, known, instant, number)
     want(connection, organization)
+    return range(first, first + len(new))
 
 
 def _created(kept: Kept, instant: int) -> Kept:

@@ -1,8 +1,10 @@
 """Loading by column is putting row by row: what is plain is sound, and nobody is another one."""
 
+import csv
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from io import StringIO
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from segment_engine.store import loading
+from segment_engine.errors import Problem
+from segment_engine.store import importing, loading
+from segment_engine.store.csv_rows import Sheet
 from segment_engine.store.given_rows import Row, names
 from segment_engine.store.identity import checked, written
+from segment_engine.store.import_here import import_here
+from segment_engine.store.importing import _as_told
 from segment_engine.store.loading import Loaded, Rejected, load
 from segment_engine.store.matching import KEPT
 from segment_engine.store.store import OrganizationStore, Store
@@ -190,6 +196,73 @@ def put_row_by_row(shop: OrganizationStore, path: Path) -> Loaded:
     return told
 
 
+SHEETS: dict[str, Pool] = {
+    "externalId": NAMES,
+    "email": EMAILS,
+    "phone": PHONES,
+    "fullName": NAMES,
+    "metadata": DOCUMENTS[0],
+    "metadata.a": texts("x", "y"),
+}
+
+
+@st.composite
+def sheets(draw: st.DrawFn) -> bytes:
+    """A CSV file of consumers, many of them the same ones."""
+    wanted = sorted(draw(st.sets(st.sampled_from(list(SHEETS)), min_size=1).filter(_known)))
+    cells = [
+        st.sampled_from([one for one in SHEETS[name][1] if "\0" not in one]) for name in wanted
+    ]
+    out = StringIO()
+    csv.writer(out).writerows([wanted, *draw(st.lists(st.tuples(*cells), max_size=8))])
+    return out.getvalue().encode()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=sheets(), content=sheets())
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_importing_is_putting_row_by_row(
+    store: Store, monkeypatch: pytest.MonkeyPatch, before: bytes, content: bytes
+) -> None:
+    monkeypatch.setattr(importing, "PART", SIZE)
+    found = []
+    for way in (imported, put_sheet):
+        made = store.organizations.create(f"shop {next(NUMBERS)}")
+        shop = store.of(made.id)
+        audience = shop.audiences.create("list", "STATIC").id
+        told = [way(shop, audience, each) for each in (before, content, content)]
+        found.append((told, table(shop)))
+    assert found[0] == found[1]
+
+
+def imported(shop: OrganizationStore, audience: str, content: bytes) -> Any:
+    """The ordinals of the members once a file is in, and what was wrong by the row."""
+    made = import_here(shop, audience, content, "REPLACE", lambda done, total: None)
+    issues = {
+        one.row: sorted(map(sorted, map(dict.items, one.issues)))
+        for one in shop.imports.issues(made.id)
+    }
+    return shop.members.bitmap(audience).ordinals().tolist(), issues
+
+
+def put_sheet(shop: OrganizationStore, _: str, content: bytes) -> Any:
+    members: set[int] = set()
+    issues: dict[int, list[Problem]] = {}
+    for part in Sheet(content).parts(SIZE):
+        sound = [(number, row) for number, row, wrong in part if not wrong]
+        issues |= {number: list(wrong) for number, _, wrong in part if wrong}
+        put = shop.consumers.put([row for _, row in sound])
+        for one in put.problems:
+            _, place, *name = one.field.split(".", 2)
+            told = Problem("".join(name), one.message, one.code)
+            issues.setdefault(sound[int(place)][0], []).append(told)
+        members |= {*shop.consumers.ordinals_of([one.id for one in put.rows if one]).values()}
+    told = {
+        row: sorted(map(sorted, map(dict.items, _as_told(wrong)))) for row, wrong in issues.items()
+    }
+    return sorted(members), dict(sorted(told.items()))
+
+
 def table(shop: OrganizationStore) -> list[Any]:
     """The consumers as they are kept, but for instants of now and ids; counters, and jobs."""
     mine = consumers.c.organization == shop.organization.id
@@ -198,7 +271,9 @@ def table(shop: OrganizationStore) -> list[Any]:
         columns = [consumers.c[name] for name in ("ordinal", "change_seq", *KEPT)]
         rows = connection.execute(select(*columns).where(mine).order_by("ordinal")).all()
         wanted = connection.execute(
-            select(jobs.c.kind).where(jobs.c.organization == shop.organization.id)
+            select(jobs.c.kind).where(
+                jobs.c.organization == shop.organization.id, jobs.c.kind != "import"
+            )
         ).all()
     told = [(*row[:-1], None if (row[-1] or 0) > today else row[-1]) for row in rows]
     held = shop.store.organizations.get(shop.organization.id)

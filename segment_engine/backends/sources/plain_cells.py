@@ -4,10 +4,10 @@ What is plain here is sound for whoever checks each row by itself, and the same 
 is not plain may be sound or not: it is for them to say.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -56,6 +56,20 @@ def plain(
         values = values.with_columns(folded.alias(EMAIL_FOLDED))
     odd = [cells.said.is_not_null() & cells.plain.is_null() for cells in read.values()]
     return values, given.select(~pl.any_horizontal(odd)).to_series()
+
+
+def plain_texts(
+    rows: Sequence[Mapping[str, Any]], keys: Sequence[str]
+) -> tuple[dict[str, list[Any]], list[bool]]:
+    """As `plain`, of rows in which all is text but for instants, which are not among the keys."""
+    columns = {key: [row.get(key) for row in rows] for key in keys}
+    frame = pl.DataFrame(columns, dict.fromkeys(keys, pl.String))
+    values, sound = plain(frame, {key: key for key in keys}, _no_instant)
+    return values.to_dict(as_series=False), sound.to_list()
+
+
+def _no_instant(day: date) -> int:
+    raise AssertionError(day)
 
 
 def _odd(cells: pl.Expr) -> _Cells:
