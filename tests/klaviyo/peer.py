@@ -28,21 +28,23 @@ BURST, STEADY = 75, 700
 
 
 class Limits:
-    """Fixed windows of a second and of a minute, for each endpoint."""
+    """Fixed windows of a second and of a minute, for each endpoint; `clock` is in seconds."""
 
     def __init__(self, burst: int, steady: int) -> None:
         self.sizes = {1: burst, 60: steady}
+        self.clock, self.refused = time.monotonic, 0
         self._asked: dict[tuple[str, int], tuple[int, int]] = {}
 
     def take(self, endpoint: str) -> tuple[int, dict[str, str]]:
         """The seconds to wait, 0 for none, and the headers of an answer."""
-        now, left = time.monotonic(), 0
+        now, left = self.clock(), 0
         for length, most in self.sizes.items():
             window, (last, asked) = int(now // length), self._asked.get((endpoint, length), (0, 0))
             asked = asked + 1 if window == last else 1
             self._asked[endpoint, length] = window, asked
             left = most - asked
             if left < 0:
+                self.refused += 1
                 return max(1, ceil((window + 1) * length - now)), {}
         burst, steady = self.sizes.values()
         return 0, {

@@ -1,9 +1,11 @@
 """Our client of Klaviyo against the peer: everybody once, and what goes wrong on the way."""
 
+import contextlib
 import logging
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +22,7 @@ from tests.klaviyo import faults
 from tests.klaviyo.account import Account, filled
 from tests.klaviyo.faults import Answer, Fault
 from tests.klaviyo.peer import KEY, Peer
-from tests.klaviyo.test_official_client import official, walk
+from tests.klaviyo.test_official_client import limited, official, walk
 
 SECOND = 1_000_000
 
@@ -50,11 +52,23 @@ def time() -> Time:
     return Time()
 
 
+Open = Callable[..., KlaviyoLists]
+
+
 @pytest.fixture
-def lists(peer: Peer, time: Time) -> Iterator[KlaviyoLists]:
-    lists = KlaviyoLists(KEY, peer.url, sleep=time.sleep, clock=time.clock)
-    yield lists
-    lists.close()
+def opened(peer: Peer) -> Iterator[Open]:
+    """Lists of the peer, which are closed however a test ends."""
+    with ExitStack() as closing:
+
+        def one(**how: Any) -> KlaviyoLists:
+            return closing.enter_context(contextlib.closing(KlaviyoLists(KEY, peer.url, **how)))
+
+        yield one
+
+
+@pytest.fixture
+def lists(opened: Open, time: Time) -> KlaviyoLists:
+    return opened(sleep=time.sleep, clock=time.clock)
 
 
 def everybody(lists: KlaviyoLists, list_id: str, **how: Any) -> list[Profile]:
@@ -102,15 +116,13 @@ def test_those_who_joined_since_the_second_of_an_instant(peer: Peer, lists: Klav
 
 
 def test_a_cursor_is_good_in_another_process_until_klaviyo_drops_it(
-    peer: Peer, lists: KlaviyoLists
+    peer: Peer, lists: KlaviyoLists, opened: Open
 ) -> None:
     list_id = filled(peer.account, 250)
     first = lists.read(list_id)
-    other = KlaviyoLists(KEY, peer.url)
-    assert [one.id for one in other.read(list_id, first.cursor).profiles] == [
+    assert [one.id for one in opened().read(list_id, first.cursor).profiles] == [
         one.id for one in everybody(lists, list_id)[100:200]
     ]
-    other.close()
     peer.expire_cursors()
     with pytest.raises(CursorGone) as gone:
         lists.read(list_id, first.cursor)
@@ -160,14 +172,13 @@ SLOW = [faults.slow(0.6), faults.trickling(0.02, "head"), faults.trickling(0.02,
 
 
 @pytest.mark.parametrize("fault", SLOW)
-def test_a_slow_answer_ends_at_the_deadline(peer: Peer, fault: Fault) -> None:
+def test_a_slow_answer_ends_at_the_deadline(peer: Peer, opened: Open, fault: Fault) -> None:
     list_id = filled(peer.account, 10)
-    lists = KlaviyoLists(KEY, peer.url, deadline_s=0.3)
+    lists = opened(deadline_s=0.3)
     peer.fault(fault, times=10_000)
     with pytest.raises(SyncFault, match="in time") as told:
         lists.read(list_id)
-    assert told.value.temporary and peer.asked == 1
-    lists.close()
+    assert told.value.temporary
 
 
 def test_how_long_klaviyo_says_to_wait_is_waited(
@@ -200,13 +211,13 @@ def test_questions_stay_below_the_limits_of_klaviyo(
     assert len(time.slept) > 700
 
 
-def test_the_limits_of_the_peer_are_met_and_got_over() -> None:
-    with Peer(burst=3, steady=1_000) as peer:
-        lists = KlaviyoLists(KEY, peer.url)
-        list_id = filled(peer.account, 350)
-        assert len({one.id for one in everybody(lists, list_id)}) == 350
-        assert peer.asked > 4
-        lists.close()
+def test_the_limits_of_the_peer_are_met_and_got_over(
+    peer: Peer, lists: KlaviyoLists, time: Time
+) -> None:
+    peer.limits = limited(3)
+    list_id = filled(peer.account, 850)
+    assert len({one.id for one in everybody(lists, list_id)}) == 850
+    assert (peer.limits.refused, time.slept) == (2, [1, 1])
 
 
 LASTING: list[tuple[Fault, str]] = [
@@ -349,10 +360,11 @@ def test_whoever_is_in_a_list_comes_back_and_can_be_kept(people: list[dict[str, 
     list_id = account.create_list("Anybody")
     ids = [account.create_profile(**one) for one in people]
     account.add(list_id, ids, at=5 * SECOND)
-    with Peer(account, burst=10_000, steady=10_000) as peer:
-        lists = KlaviyoLists(KEY, peer.url)
+    with (
+        Peer(account, burst=10_000, steady=10_000) as peer,
+        contextlib.closing(KlaviyoLists(KEY, peer.url)) as lists,
+    ):
         found = everybody(lists, list_id)
-        lists.close()
     assert [(one.id, one.external_id, one.joined_at) for one in found] == [
         (one, who["external_id"], 5 * SECOND) for one, who in zip(ids, people, strict=True)
     ]
