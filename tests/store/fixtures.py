@@ -1,14 +1,18 @@
 """Fixtures of a store on SQLite and on PostgreSQL, for whatever tests one.
 
-PostgreSQL is a cluster of the test session's own, on a socket; each test has a database there.
+PostgreSQL is a cluster of the test session's own, on a socket, where tests share a database whose
+rows are deleted behind each: that takes a hundredth of the time of making one. SQLite's file is
+copied from one that has the tables.
 """
 
+import atexit
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -19,12 +23,15 @@ from segment_engine.store.database import Database
 from segment_engine.store.migrating import migrate
 from segment_engine.store.records import Organization
 from segment_engine.store.store import OrganizationStore, Store
+from segment_engine.store.tables import metadata
 
 USER = "segment_engine"
 _PLACES = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), None]
 PROGRAMS = [found for place in _PLACES if (found := shutil.which("initdb", path=place))]
 _NUMBERS = count()
-TEMPLATE = "template_of_tests"
+TEMPLATE = "tests"
+_LET_GO = """select pg_terminate_backend(pid) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid()"""
 
 
 class Cluster:
@@ -49,6 +56,17 @@ class Cluster:
 
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@/{database}?host={self._folder}"
+
+    @contextmanager
+    def emptied(self) -> Iterator[str]:
+        """The URL of the database that tests share; whoever is still connected is let go."""
+        yield self.url(TEMPLATE)
+        shared = Database(self.url(TEMPLATE))
+        with shared.writing() as connection:
+            connection.exec_driver_sql(_LET_GO)
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
+        shared.close()
 
     @contextmanager
     def database(self, template: str) -> Iterator[str]:
@@ -97,25 +115,41 @@ def cluster() -> Iterator[Cluster | None]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of the test's own."""
-    yield from _url(request, tmp_path, TEMPLATE)
+    """The URL of a database with the tables and no rows."""
+    if request.param == "sqlite":
+        shutil.copy(_migrated(), file := tmp_path / "store.db")
+        yield f"sqlite:///{file}"
+        return
+    with _cluster(request).emptied() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """As `database_url`, of one that has no tables for certain."""
-    yield from _url(request, tmp_path, "template0")
-
-
-def _url(request: pytest.FixtureRequest, folder: Path, template: str) -> Iterator[str]:
+    """The URL of a database of the test's own, without tables."""
     if request.param == "sqlite":
-        yield f"sqlite:///{folder / 'store.db'}"
+        yield f"sqlite:///{tmp_path / 'store.db'}"
         return
+    with _cluster(request).database("template0") as url:
+        yield url
+
+
+def _cluster(request: pytest.FixtureRequest) -> Cluster:
     cluster: Cluster | None = request.getfixturevalue("cluster")
     if cluster is None:
         pytest.skip("PostgreSQL is not installed here")
-    with cluster.database(template) as url:
-        yield url
+    return cluster
+
+
+@cache
+def _migrated() -> Path:
+    """A file of SQLite with the tables."""
+    folder = Path(tempfile.mkdtemp(prefix="sqlite-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = Database(f"sqlite:///{folder / 'store.db'}")
+    migrate(made)
+    made.close()
+    return folder / "store.db"
 
 
 @pytest.fixture
