@@ -32,6 +32,7 @@ _MODULES = {
     "steps": "segment_engine.store.steps",
     "loading": "segment_engine.store.loading",
     "import_here": "segment_engine.store.import_here",
+    "sync_here": "segment_engine.store.sync_here",
 }
 
 

@@ -91,6 +91,32 @@ class Import(Wire):
     updated_at: Instant
 
 
+class SourceData(Wire):
+    """What is known of a list, and how its sync goes: of the one that runs, else of the last.
+
+    `profiles` were read and `processed` of them put in; of `leftOut` a value could not be kept.
+    `list` is what the vendor tells, `error` why the last try failed.
+    """
+
+    name: str | None
+    list: Metadata | None
+    profiles: int
+    processed: int
+    left_out: int
+    error: str | None
+
+
+class SyncSource(Wire):
+    """A list kept elsewhere that an audience has its members of; `syncSourceId` is its id there."""
+
+    id: str
+    sync_source: Literal["klaviyo:list"]
+    sync_source_id: str
+    source_data: SourceData
+    sync_status: Literal["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED"]
+    last_synced_at: Instant | None
+
+
 class Audience(Wire):
     """An audience; `rules`, `imports` and `primarySyncSource` where they are included."""
 
@@ -115,6 +141,22 @@ class Audience(Wire):
     expression: str | None
     rules: list[Rule] = Field(default=[])
     imports: list[Import] = Field(default=[])
+    primary_sync_source: SyncSource | None = Field(default=None)
+
+
+class SkippedList(Wire):
+    """A list that no audience was made for, and the audience that has it."""
+
+    list_id: str
+    reason: str
+    audience_id: str
+
+
+class Synced(Wire):
+    """The audiences that were made of lists, and the lists that were skipped."""
+
+    audiences: list[Audience]
+    skipped: list[SkippedList]
 
 
 class Label(Wire):

@@ -32,8 +32,9 @@ class Caller:
     def audience(self, found: Audience, include: tuple[str, ...] = ()) -> answers.Audience:
         """An audience as it is answered, with when it was refreshed."""
         imports = self.store.imports.list(found.id) if "imports" in include else ()
+        sync = self.store.syncs.get(found.id) if "primarySyncSource" in include else None
         latest = self.store.generations.latest()
-        return telling.audience(found, self.organization, latest, include, imports)
+        return telling.audience(found, self.organization, latest, include, imports, sync)
 
     def cursor(self, query: tuple[Any, ...], position: Any, generation: int | None = None) -> str:
         """The cursor of a place in one query of this organization."""

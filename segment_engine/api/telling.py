@@ -10,7 +10,7 @@ from segment_engine.api import answers
 from segment_engine.diagnostics.diagnostic import Diagnostic
 from segment_engine.diagnostics.spans import Pointer
 from segment_engine.store.generations import Generation
-from segment_engine.store.records import Audience, Consumer, Import, RowIssues, Upserted
+from segment_engine.store.records import Audience, Consumer, Import, RowIssues, Sync, Upserted
 
 
 @overload
@@ -32,6 +32,7 @@ def audience(
     latest: Generation | None,
     include: Iterable[str] = (),
     imports: Iterable[Import] = (),
+    sync: Sync | None = None,
 ) -> answers.Audience:
     """An audience; when it was refreshed is what the latest generation says."""
     refreshed = latest is not None and found.id in latest.audiences
@@ -40,6 +41,8 @@ def audience(
         included["rules"] = rules(found.rules)
     if "imports" in include:
         included["imports"] = list(map(import_, imports))
+    if "primarySyncSource" in include:
+        included["primary_sync_source"] = None if sync is None else sync_source(sync)
     return answers.Audience(
         id=found.id,
         organization_id=organization,
@@ -106,6 +109,25 @@ def import_(
         created_at=instant(found.created_at),
         updated_at=instant(found.updated_at),
         **included,
+    )
+
+
+def sync_source(found: Sync) -> answers.SyncSource:
+    """A list that an audience has its members of."""
+    return answers.SyncSource(
+        id=found.id,
+        sync_source=f"{found.vendor}:list",  # type: ignore[arg-type]
+        sync_source_id=found.list_id,
+        source_data=answers.SourceData(
+            name=found.name,
+            list=found.data,
+            profiles=found.profiles,
+            processed=found.processed,
+            left_out=found.left_out,
+            error=found.error,
+        ),
+        sync_status=found.status,
+        last_synced_at=instant(found.last_synced_at),
     )
 
 

@@ -25,6 +25,7 @@ from segment_engine.language.rows import MAX_GROUP_ID, operators
 MOST_MEMBERS = 10_000
 MOST_CONSUMERS = 10_000
 MOST_TIERS = 100
+MOST_LISTS = 100
 MOST_NAME = 200
 
 _INT64 = 2**63
@@ -197,6 +198,25 @@ class ImportIn(Wire):
     """An import to come: whether its consumers are put in, or become the members."""
 
     mode: Literal["ADD", "REPLACE"] = "ADD"
+
+
+class KlaviyoListIn(Wire):
+    """A list of Klaviyo, and what its audience is called; as the list is, where that is absent."""
+
+    list_id: Annotated[StrictStr, Field(pattern="^[A-Za-z0-9_-]{1,64}$", examples=["Xy12Ab"])]
+    name: Name | None = None
+
+
+class KlaviyoIn(Wire):
+    """Lists of Klaviyo that audiences are to have their members of."""
+
+    lists: Annotated[list[KlaviyoListIn], Field(min_length=1, max_length=MOST_LISTS)]
+    refresh_interval_seconds: Interval | None = None
+
+    def stored(self) -> dict[str, Any]:
+        """See Wire."""
+        lists = [(one.list_id, one.name) for one in self.lists]
+        return {"lists": lists, "refresh_interval": self.refresh_interval_seconds}
 
 
 class MembersIn(Wire):

@@ -17,6 +17,7 @@ from segment_engine.cli import (
     runs,
     schema,
     serving,
+    syncs,
     webhooks,
 )
 from segment_engine.cli.output import command, never_fail_to_encode
@@ -61,6 +62,7 @@ def _group(name: str, summary: str) -> typer.Typer:
 schemas = _group("schema", "Show, propose and check schemas.")
 orgs = _group("org", "Make and set the organizations of a store.")
 keys = _group("key", "Make and revoke the keys that open an organization to programs.")
+klaviyo = _group("klaviyo", "Set the key of an organization's lists at Klaviyo.")
 consumers = _group("consumers", "Put consumers into a store.")
 hooks = _group("webhook", "Tell receivers who enters and leaves audiences.")
 
@@ -115,3 +117,5 @@ hooks.command()(command(webhooks.delete))
 hooks.command()(command(webhooks.failed))
 hooks.command()(command(webhooks.replay))
 app.command("import")(command(imports.import_))
+app.command()(command(syncs.sync))
+klaviyo.command("key")(command(syncs.klaviyo_key))

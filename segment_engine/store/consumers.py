@@ -8,18 +8,19 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select, update
+from pyroaring import BitMap
+from sqlalchemy import Connection, delete, func, select, update
 
 from segment_engine.errors import Invalid, NotFound, Problem
 from segment_engine.store import exact_json
 from segment_engine.store.counting import lock, next_change
 from segment_engine.store.database import Database, now
-from segment_engine.store.identity import checked
+from segment_engine.store.identity import checked, read
 from segment_engine.store.jobs import want
 from segment_engine.store.matching import KEPT, is_one_of, matched
 from segment_engine.store.problems import refuse
 from segment_engine.store.records import Consumer, Organization, Upserted
-from segment_engine.store.tables import consumers
+from segment_engine.store.tables import consumers, identities
 from segment_engine.store.writing import write
 
 MOST_ROWS = 10_000
@@ -80,6 +81,26 @@ class Consumers:
         told = {n: Upserted(one.id, one.status) for n, one in states.items() if one.id}
         return Put([told.get(n) for n in range(len(rows))], problems + conflicts)
 
+    def fill(self, rows: Sequence[Mapping[str, Any]], told: BitMap) -> Put:
+        """Gives those whom rows mean what they lack, and metadata, by top-level key.
+
+        As `put`, but only the value that is wrong is left out, and a row that names nobody is
+        somebody new. Of several rows that mean one consumer the first gives metadata, and none
+        does to those of the ordinals `told`.
+        """
+        given = [read(row, self._organization, f"consumers.{n}") for n, row in enumerate(rows)]
+        problems = [problem for _, found in given for problem in found]
+        sound = {
+            n: {name: one for name, one in values.items() if one is not None}
+            for n, (values, _) in enumerate(given)
+        }
+        with self._database.writing() as connection:
+            lock(connection, self._organization.id)
+            states, conflicts = matched(connection, self._organization.id, sound, told)
+            write(connection, self._organization.id, states)
+        rows_told = [Upserted(one.id, one.status) if one.id else None for one in states.values()]
+        return Put(rows_told, problems + conflicts)
+
     def erase(self, consumer_id: str) -> None:
         """Forgets a consumer for good. Raises NotFound."""
         with self._database.writing() as connection:
@@ -102,6 +123,8 @@ class Consumers:
                     change_seq=number,
                 )
             )
+            theirs = identities.c.organization == organization, identities.c.consumer == consumer_id
+            connection.execute(delete(identities).where(*theirs))
             want(connection, organization)
 
     # ---- reading

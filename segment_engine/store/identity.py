@@ -37,6 +37,16 @@ def checked(
     A day is its first instant in the organization's zone, a telephone number without a country of
     its region. None clears a value.
     """
+    values, problems = read(row, organization, place)
+    if not problems and not any(map(values.get, _NAMED)):
+        problems.append(Problem(place, "a consumer has an id, externalId, email or phone"))
+    return values, problems
+
+
+def read(
+    row: Mapping[str, Any], organization: Organization, place: str
+) -> tuple[Values, list[Problem]]:
+    """As `checked`, also of a row that names nobody; what is wrong is None, or not there."""
     region = organization.phone_region
     values: Values = {}
     problems: list[Problem] = []
@@ -57,8 +67,6 @@ def checked(
     if "email" in values:
         email = values["email"]
         values["email_folded"] = None if email is None else fold(email)
-    if not problems and not any(map(values.get, _NAMED)):
-        problems.append(Problem(place, "a consumer has an id, externalId, email or phone"))
     return values, problems
 
 

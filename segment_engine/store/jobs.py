@@ -156,13 +156,16 @@ class Jobs:
         return None
 
     def take(self, job_id: str, host: str, process: int) -> Job | None:
-        """A job that waits, whenever it is due; None where it does not wait any more."""
-        waits = select(jobs).where(jobs.c.id == job_id, jobs.c.state == "QUEUED")
+        """A job that waits, whenever it is due, or whose worker is dead; else None."""
+        named = jobs.c.id == job_id
+        waits = select(jobs).where(named, jobs.c.state == "QUEUED")
         with self._database.writing() as connection:
+            instant = now(connection)
             row = connection.execute(_next(waits)).first()
+            row = row or self._abandoned(connection, host, instant, named)
             if row is None:
                 return None
-            return self._claimed(connection, row, host, process, now(connection))
+            return self._claimed(connection, row, host, process, instant)
 
     def _is_any(self, host: str, of_kinds: ColumnElement[bool]) -> bool:
         """Whether there may be one: a transaction that may write keeps others from writing."""
@@ -255,6 +258,12 @@ class Jobs:
         ended = now(connection)
         cls._ours(connection, job, state="DONE", finished_at=ended, lease_until=None, error=None)
 
+    @classmethod
+    def given_up(cls, connection: Connection, job: Job, error: str) -> None:
+        """As `done`, of a job that failed for good."""
+        ended = {"finished_at": now(connection), "lease_until": None, "error": error}
+        cls._ours(connection, job, state="FAILED", **ended)
+
     def fail(self, job: Job, error: str, again: bool = True) -> None:
         """The job failed; it is queued again for later, but for the last time. Raises Lost.
 
@@ -263,8 +272,7 @@ class Jobs:
         with self._database.writing() as connection:
             instant = now(connection)
             if not again or job.attempts > len(BACK_OFF):
-                ended = {"finished_at": instant, "lease_until": None, "error": error}
-                self._ours(connection, job, state="FAILED", **ended)
+                self.given_up(connection, job, error)
                 return
             later = instant + BACK_OFF[job.attempts - 1] * SECOND
             self._queue_again(connection, job, job.attempts, later, error)

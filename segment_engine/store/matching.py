@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
+from pyroaring import BitMap
 from sqlalchemy import ARRAY, Connection, Text, any_, bindparam, func, select
 
 from segment_engine.errors import Problem
@@ -46,7 +47,8 @@ class State:
     @property
     def changed(self) -> bool:
         """Whether it is another one than in the database."""
-        return self.values is not self.before and self.values != self.before
+        new = self.ordinal < 0
+        return new or (self.values is not self.before and self.values != self.before)
 
     @property
     def status(self) -> Literal["created", "updated", "unchanged"]:
@@ -62,13 +64,22 @@ class State:
 
 
 def matched(
-    connection: Connection, organization: str, rows: Mapping[int, Values]
+    connection: Connection,
+    organization: str,
+    rows: Mapping[int, Values],
+    told: BitMap | None = None,
 ) -> tuple[dict[int, State], list[Problem]]:
     """The consumers whom rows mean, by the rows' numbers and in their order, and what is wrong.
 
-    A row that is refused means one without an id. The organization is to be held before.
+    A row that is refused means one without an id. The organization is to be held before. With
+    `told` rows give as to a `Filler`.
     """
-    matcher = Matcher(connection, organization, list(rows.values()))
+    given = list(rows.values())
+    matcher = (
+        Matcher(connection, organization, given)
+        if told is None
+        else Filler(connection, organization, given, told)
+    )
     fresh = new_ids("cons", now(connection))
     states: dict[int, State] = {}
     problems: list[Problem] = []
@@ -152,6 +163,40 @@ class Matcher:
                 self._by[name][value] = state
 
 
+class Filler(Matcher):
+    """Rows that give consumers only what they lack, and metadata: the first one of each does.
+
+    Metadata that would be too long is left out alone.
+    """
+
+    def __init__(
+        self, connection: Connection, organization: str, rows: Sequence[Values], told: BitMap
+    ) -> None:
+        """`told` are the ordinals of those to whom metadata was given before."""
+        super().__init__(connection, organization, rows)
+        self._told, self._given = told, set[str]()
+
+    def put(self, values: Values, place: str, fresh: Iterator[str]) -> tuple[State, list[Problem]]:
+        """See Matcher."""
+        state, problems = super().put(values, place, fresh)
+        if not state.id and _METADATA in values:
+            rest = {name: one for name, one in values.items() if name != _METADATA}
+            state, _ = super().put(rest, place, fresh)
+        return state, problems
+
+    def _apply(self, state: State, values: Values) -> None:
+        lacking = {name: one for name, one in values.items() if state.values.get(name) is None}
+        if _METADATA in values and not self._is_told(state):
+            lacking[_METADATA] = values[_METADATA]
+        else:
+            lacking.pop(_METADATA, None)
+        super()._apply(state, lacking)
+        self._given.add(state.id)
+
+    def _is_told(self, state: State) -> bool:
+        return state.id in self._given or (state.ordinal >= 0 and state.ordinal in self._told)
+
+
 _STRONGER = {
     name: (*IDENTIFIERS,)[: max(0, place - 1)] for place, name in enumerate(("id", *IDENTIFIERS))
 }
@@ -159,7 +204,7 @@ _STRONGER = {
 _NOBODY: dict[str, Any] = dict.fromkeys(KEPT)
 
 
-_DECIMAL = "total_order_value"
+_DECIMAL, _METADATA = "total_order_value", "metadata"
 
 
 def is_same_number(given: str | None, held: str | None) -> bool:

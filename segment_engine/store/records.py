@@ -199,3 +199,35 @@ class DeadLetter:
     attempts: int
     reason: str
     updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """A list kept elsewhere, of which an audience has its members, and how its syncs go.
+
+    `status` is PENDING, IN_PROGRESS, COMPLETED or FAILED, and `error` says why the last try failed.
+    `profiles` were read and `processed` of them put in, `left_out` of those without a value that
+    could not be kept: of the sync that runs, else of the last one. `data` is the vendor's.
+    """
+
+    id: str
+    vendor: str
+    list_id: str
+    audience: str
+    name: str | None
+    data: dict[str, Json] | None
+    status: Literal["PENDING", "IN_PROGRESS", "COMPLETED", "FAILED"]
+    error: str | None
+    profiles: int
+    processed: int
+    left_out: int
+    last_synced_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A list that no audience was made for, as that one has it."""
+
+    list_id: str
+    reason: str
+    audience: str

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, and_, exists, func, or_, select
 from segment_engine import Engine
 from segment_engine.errors import SegmentError
 from segment_engine.expression.resolve import uses_clock
-from segment_engine.store import webhooks
+from segment_engine.store import syncs, webhooks
+from segment_engine.store.attributes import SYNCED_LIST
 from segment_engine.store.counting import lock
 from segment_engine.store.generations import KEEP, KEEP_FOR, drop
 from segment_engine.store.imports import settle_old
@@ -31,8 +32,12 @@ TIME_RUN_S = 15 * 60.0
 
 def every(connection: Connection, organization: Organization, time_run_s: float) -> float | None:
     """Seconds after which the members are old: the shortest interval that an audience has, and
-    `time_run_s` where a rule says another thing as time goes by. None where nothing asks for it."""
-    interval = select(func.min(audiences.c.refresh_interval)).where(*_active(organization))
+    `time_run_s` where a rule says another thing as time goes by. None where nothing asks for it.
+
+    The interval of a synced list is for its syncs."""
+    interval = select(func.min(audiences.c.refresh_interval)).where(
+        *_active(organization), audiences.c.type != SYNCED_LIST
+    )
     shortest: int | None = connection.execute(interval).scalar_one()
     found = [float(shortest)] if shortest is not None else []
     known = _TELLS_TIME.get(organization.id)
@@ -70,7 +75,7 @@ def _active(organization: Organization) -> tuple[Any, ...]:
 
 
 class Schedule:
-    """Wants the runs that nobody asks for."""
+    """Wants the runs and the syncs that nobody asks for."""
 
     def __init__(self, store: Store, time_run_s: float) -> None:
         """`time_run_s` as for `every`."""
@@ -78,6 +83,7 @@ class Schedule:
 
     def want_due(self) -> list[str]:
         """Wants a run of each organization whose members are old, or have not seen all; their ids.
+        And a sync of each list that is to be refreshed by now.
 
         A change wants its run itself; what was given up is tried again, deliveries to webhooks too.
         """
@@ -85,13 +91,15 @@ class Schedule:
             now = self._database.now(connection)
             idle = list(_idle(connection, now))
             due = [id for id, old in idle if old or self._is_old(connection, id, now)]
-            stranded = webhooks.stranded(connection)
+            lists, stranded = syncs.due(connection), webhooks.stranded(connection)
+        others = [(DELIVER, stranded), (syncs.KIND, lists)]
         for organization in due:
             with self._database.writing() as connection:
                 want(connection, organization, after_s=0)
-        for organization, webhook in stranded:
-            with self._database.writing() as connection:
-                want(connection, organization, DELIVER, webhook, after_s=0)
+        for kind, keys in others:
+            for organization, key in keys:
+                with self._database.writing() as connection:
+                    want(connection, organization, kind, key, after_s=0)
         return due
 
     def _is_old(self, connection: Connection, organization: str, now: int) -> bool:
@@ -112,6 +120,7 @@ class Schedule:
                 drop(connection, organization, self._database.now(connection))
         with self._database.writing() as connection:
             settle_old(connection)
+            syncs.settle_old(connection)
             webhooks.forget_old(connection)
             self._store.jobs.forget(connection, self._database.now(connection) - JOBS_STAY)
         Replies(self._database).forget_old()

@@ -1,8 +1,9 @@
 """What a store is told by its surroundings: environment variables that begin with SEGMENT_ENGINE_.
 
     SEGMENT_ENGINE_STORE      URL of the database (sqlite:///segment-engine.db)
-    SEGMENT_ENGINE_SECRET     the key of the hashes of keys and of cursors, 32 characters or more
+    SEGMENT_ENGINE_SECRET     the key of hashes, cursors and seals, 32 characters or more
     SEGMENT_ENGINE_FOLDER     what this host can make again (segment-engine.cache, beside SQLite's)
+    SEGMENT_ENGINE_KLAVIYO_URL  where Klaviyo's API is (https://a.klaviyo.com)
 
 Without a secret one is made once, in a file of the folder that its owner alone can read.
 """
@@ -18,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from segment_engine.errors import StoreError
-from segment_engine.store.store import Store
+from segment_engine.store.store import ADDRESSES, Store
 
 LEAST_SECRET = 32
 Told = TypeVar("Told", bound="Settings")
@@ -36,11 +37,13 @@ class Settings(BaseSettings):
     folder: Path | None = None
     time_run_minutes: float = 15
     """How often members are computed because of the time alone, at most."""
+    klaviyo_url: str = ADDRESSES["klaviyo"]
 
     def opened(self) -> Store:
         """The store, with its tables. Raises StoreError."""
         folder = self.folder or self._beside()
-        made = Store(self.store.get_secret_value(), self._secret(folder), folder)
+        addresses = {"klaviyo": self.klaviyo_url}
+        made = Store(self.store.get_secret_value(), self._secret(folder), folder, addresses)
         made.migrate()
         return made
 

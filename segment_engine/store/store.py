@@ -1,5 +1,6 @@
 """The store: one database of organizations, each reached through `Store.of` alone."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from segment_engine.store.audiences import Audiences
@@ -16,19 +17,27 @@ from segment_engine.store.organizations import Organizations
 from segment_engine.store.records import Organization
 from segment_engine.store.running import Runs
 from segment_engine.store.search import Search, Texts
+from segment_engine.store.syncs import Syncs
+from segment_engine.store.vendor_keys import VendorKeys
 from segment_engine.store.views import Views
 from segment_engine.store.webhooks import Webhooks
 
 SNAPSHOTS = "snapshots"
+ADDRESSES = {"klaviyo": "https://a.klaviyo.com"}
+"""Where the vendors are whose lists audiences may have."""
 
 
 class Store:
     """A store; safe to share between threads. Nothing is opened until it is used."""
 
-    def __init__(self, url: str, secret: bytes, folder: Path) -> None:
+    def __init__(
+        self, url: str, secret: bytes, folder: Path, addresses: Mapping[str, str] = ADDRESSES
+    ) -> None:
         """`url` as `Database`; `secret` is the key of the hashes of keys and of cursors,
-        and of what is sealed; `folder` keeps what this host can make again, such as snapshots."""
+        and of what is sealed; `folder` keeps what this host can make again, such as snapshots;
+        `addresses` are where vendors are."""
         self.database, self.secret, self.folder = Database(url), secret, folder
+        self.addresses = addresses
         self.organizations = Organizations(self.database)
         self.keys = Keys(self.database, secret)
         self.webhooks = Webhooks(self.database, secret)
@@ -65,5 +74,7 @@ class OrganizationStore:
         self.search = Search(store.database, organization, store.texts)
         self.members = Members(store.database, organization)
         self.imports = Imports(store.database, organization, store.secret)
+        self.vendor_keys = VendorKeys(store.database, organization, store.secret)
+        self.syncs = Syncs(store.database, organization, self.vendor_keys)
         self.generations = Generations(store.database, organization)
         self.runs = Runs(store.database, organization, store.folder / SNAPSHOTS, store.views)

@@ -336,3 +336,62 @@ webhook_deliveries = Table(
 )
 """Who entered and left an audience with a generation, as one webhook is told of it. It outlives
 the generation."""
+
+vendor_keys = Table(
+    "vendor_keys",
+    metadata,
+    _organization(),
+    Column("vendor", String(32), primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""What opens an organization's lists at a vendor."""
+
+sync_sources = Table(
+    "sync_sources",
+    metadata,
+    _organization(),
+    Column("id", String(40), primary_key=True),
+    Column("vendor", String(32), nullable=False),
+    Column("list_id", String(64), nullable=False),  # the vendor's
+    Column("audience", String(40), nullable=False),
+    Column("name", Text),  # of the list, once it is known
+    Column("data", Text),  # JSON: what the vendor tells of the list
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),  # of the last pass, however it ended
+    Column("last_synced_at", BigInteger),
+    Column("error", Text),  # why the last pass failed
+    Column("job", String(40)),  # whose the pass is that has begun; null where none has
+    Column("phase", String(16)),  # READ, RECENT or PUT
+    Column("cursor", Text),  # the vendor's, and of PUT the last profile that is in
+    Column("began_at", BigInteger),
+    Column("profiles", Integer, nullable=False),
+    Column("processed", Integer, nullable=False),
+    Column("left_out", Integer, nullable=False),
+    Column("members", LargeBinary),  # as far as PUT has come: a Roaring bitmap of ordinals
+    Index("ix_sync_sources_audience", "organization", "audience"),
+    Index("ix_sync_sources_list", "organization", "vendor", "list_id"),
+)
+"""Lists kept elsewhere of which audiences have their members. The counts are those of the pass that
+has begun, else of the last one."""
+
+sync_profiles = Table(
+    "sync_profiles",
+    metadata,
+    _organization(),
+    Column("source", String(40), primary_key=True),
+    Column("profile", String(255), primary_key=True),
+    Column("told", Text, nullable=False),  # a consumer as JSON of the API
+)
+"""What a pass has read, until all of it is put in."""
+
+identities = Table(
+    "identities",
+    metadata,
+    _organization(),
+    Column("vendor", String(32), primary_key=True),
+    Column("profile", String(255), primary_key=True),
+    Column("consumer", String(40), nullable=False),
+    Index("ix_identities_consumer", "organization", "consumer"),
+)
+"""Whom the profiles of a vendor are; those of erased consumers are deleted."""

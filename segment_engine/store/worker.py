@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from segment_engine.errors import NotFound, StoreError
-from segment_engine.store import delivering, importing
+from segment_engine.store import delivering, importing, syncing
 from segment_engine.store.imports import KIND as IMPORT
 from segment_engine.store.jobs import Job, Lost
 from segment_engine.store.logs import configure
@@ -29,6 +29,7 @@ from segment_engine.store.outbox import KIND as DELIVER
 from segment_engine.store.schedule import Schedule
 from segment_engine.store.settings import Settings, settings
 from segment_engine.store.store import OrganizationStore, Store
+from segment_engine.store.syncs import KIND as SYNC
 
 POLL_S, HEARTBEAT_S, SCHEDULE_S, DELETE_S = 0.3, 3.0, 5.0, 600.0
 GRACE_S = 8.0
@@ -51,6 +52,7 @@ def materialize(store: OrganizationStore, job: Job) -> str:
 LANES: tuple[dict[str, Doing], ...] = (
     {"materialize": materialize, IMPORT: importing.run},
     {DELIVER: delivering.run},
+    {SYNC: syncing.run},
 )
 """What is done for each kind of job. The kinds of a lane are done one at a time, beside those of
 the others: what waits for a network holds up no run."""

@@ -17,6 +17,8 @@ from fastapi.routing import APIRoute
 
 from segment_engine.api.routes import ROUTERS
 from tests.api.serving import ROOT, SECRET, Served
+from tests.klaviyo.account import filled
+from tests.klaviyo.peer import KEY, Peer
 
 README = ROOT / "segment_engine/api/README.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
@@ -24,12 +26,14 @@ FILE = re.compile(r"^```python (\S+)\n(.*?)^```$", re.M | re.S)
 COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.M)
 ASKED = re.compile(r"api (\w+) [\"']?(/[\w/$.-]*)|-X (\w+) .*?/v1(/[\w/$-]*)")
 SHAPES = (
-    (re.compile(r"\b(org|key|aud|grp|rul|cons|imp|whk)_[0-9A-HJKMNP-TV-Z]{26}"), r"\1_ID"),
+    (re.compile(r"\b(org|key|aud|grp|rul|cons|imp|whk|syn)_[0-9A-HJKMNP-TV-Z]{26}"), r"\1_ID"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "TIME"),
     (re.compile(r'"(startCursor|endCursor)":"[^"]+"'), r'"\1":"CURSOR"'),
     (re.compile(r'"(durationMs|generation)":\d+'), r'"\1":N'),
     (re.compile(r'"nextRefreshAt":(?:null|"TIME")'), '"nextRefreshAt":TIME'),
 )
+LIST = "Xy12Ab"
+"""The list of Klaviyo in the walk."""
 MOST = 300
 """Characters of a line that are shown."""
 
@@ -59,7 +63,7 @@ def is_shown(told: str, output: str) -> bool:
     )
 
 
-def run(commands: list[str], served: Served, folder: Path) -> list[str]:
+def run(commands: list[str], served: Served, peer: Peer, folder: Path) -> list[str]:
     """What each command prints, all of them in one shell."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
@@ -74,6 +78,8 @@ def run(commands: list[str], served: Served, folder: Path) -> list[str]:
         "SEGMENT_ENGINE_STORE": served.url,
         "SEGMENT_ENGINE_SECRET": SECRET,
         "SEGMENT_ENGINE_FOLDER": str(served.store.folder),
+        "SEGMENT_ENGINE_KLAVIYO_URL": peer.url,
+        "KLAVIYO_API_KEY": KEY,
         "no_proxy": "*",
     }
     done = subprocess.run(
@@ -88,12 +94,14 @@ def run(commands: list[str], served: Served, folder: Path) -> list[str]:
     return done.stdout.split("\036")[:-1]
 
 
-def test_the_walk_runs_as_it_is_printed(served: Served, tmp_path: Path) -> None:
+def test_the_walk_runs_as_it_is_printed(served: Served, peer: Peer, tmp_path: Path) -> None:
+    if LIST not in peer.account.lists:
+        peer.account.lists[LIST] = peer.account.lists.pop(filled(peer.account, 3))
     text = README.read_text("utf-8")
     pairs = [pair for block in BLOCK.findall(text) for pair in COMMAND.findall(block)]
     for name, content in FILE.findall(text):
         (tmp_path / name).write_text(content, "utf-8")
-    outputs = run([command for command, _ in pairs], served, tmp_path)
+    outputs = run([command for command, _ in pairs], served, peer, tmp_path)
     if "SEGMENT_ENGINE_REGENERATE" in os.environ:
         answers = iter(outputs)
         rewritten = BLOCK.sub(

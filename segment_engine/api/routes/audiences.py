@@ -17,7 +17,7 @@ from segment_engine.store.records import Audience
 
 audiences = router("/api/v1/audiences", "audiences")
 
-IncludeOne = Annotated[str, including("rules", "imports")]
+IncludeOne = Annotated[str, including("rules", "imports", "primarySyncSource")]
 Truth = Literal["true", "false"]
 SortBy = Literal["name", "createdAt", "updatedAt"]
 Search = Annotated[str | None, Query(min_length=1, max_length=wire.MOST_NAME)]
