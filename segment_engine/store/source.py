@@ -14,7 +14,7 @@ from segment_engine.engine import Engine
 from segment_engine.errors import SegmentError
 from segment_engine.rule import Rule
 from segment_engine.store import organizations
-from segment_engine.store.bitmaps import KeptTile, reader_of
+from segment_engine.store.bitmaps import KeptTile, read, reader_of
 from segment_engine.store.columns import AT_ONCE, json_columns
 from segment_engine.store.consumers import READ, Consumers
 from segment_engine.store.database import now
@@ -165,12 +165,16 @@ class Reading:
         return Bitmap({tile: KeptTile(count, hash, self.tiles) for tile, hash, count in rows})
 
     def lists(self, rules: Iterable[Rule | str]) -> dict[str, Bitmap]:
-        """The members of audiences without a rule that these rules refer to."""
+        """The members of audiences without a rule that these rules refer to, read at once: they
+        are asked for when the transaction may have ended."""
         named = {key for rule in rules if isinstance(rule, Rule) for key in rule.audiences}
         if not named:
             return {}
         without = [key for key in self.audiences if key in named and key not in self.rules]
-        return {key: self.members(key) for key in without}
+        return {key: self._at_once(self._static.get(key, ())) for key in without}
+
+    def _at_once(self, rows: Rows) -> Bitmap:
+        return read(self._connection, self.organization.id, rows)
 
     def behind(self, rule: Rule) -> dict[str, Rule | str]:
         """The rules that a rule refers to, and those that these refer to."""

@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from segment_engine.batch import snapshot_run
 from segment_engine.batch.view import Tiles
-from segment_engine.store import source, views
+from segment_engine.store import bitmaps, source, views
 from segment_engine.store.generations import Generations
 from segment_engine.store.previewing import Preview
 from segment_engine.store.store import SNAPSHOTS, OrganizationStore, Store
@@ -96,6 +96,19 @@ def told() -> None:
         store.migrate()
         play(store.of(store.organizations.create("shop").id), seed=5, steps=12)
         store.close()
+
+
+def test_lists_that_another_process_has_filled(
+    shop: OrganizationStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"externalId": str(n), "totalOrders": n} for n in range(6)]
+    ids = [one.id for one in shop.consumers.upsert(rows)]
+    named = [shop.audiences.create(name, "STATIC").id for name in ("a", "b")]
+    for audience, some in zip(named, (ids[:2], ids[3:]), strict=True):
+        shop.members.add(audience, some)
+    monkeypatch.setattr(bitmaps, "CACHE", bitmaps.Cache(0))
+    rule = f'in audience "{named[0]}" or in audience "{named[1]}" and totalOrders >= 4'
+    assert shop.runs.preview(rule).ordinals == [0, 1, 4, 5]
 
 
 def test_a_value_is_read_of_all_once(
