@@ -34,7 +34,7 @@ class Served:
         folder.mkdir(exist_ok=True)
         self.log, self.url = folder / "log", url
         self.store = Store(url, SECRET.encode(), folder / "cache")
-        environment = {
+        self.environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "SEGMENT_ENGINE_STORE": url,
@@ -49,7 +49,7 @@ class Served:
             self.process = subprocess.Popen(
                 [*COMMAND, "serve", "--port", "0", *arguments],
                 cwd=folder,
-                env=environment,
+                env=self.environment,
                 stdout=said,
                 stderr=log,
             )
