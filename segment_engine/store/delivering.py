@@ -144,8 +144,12 @@ class _Turn:
                 self._is_gone(connection, answer.reason, instant)
             else:
                 told = _through(row, instant) if answer.is_good else _failed(row, answer, instant)
-                changed = update(webhook_deliveries).where(*self._mine, d.id == row.id)
-                connection.execute(changed.values(**told, updated_at=instant))
+                changed = update(webhook_deliveries).where(*self._mine)
+                ours = changed.where(d.id == row.id)
+                connection.execute(ours.values(**told, updated_at=instant))
+                if answer.status is None and (later := told.get("next_at")) is not None:
+                    # Who is out of reach is not asked again for each audience.
+                    connection.execute(changed.where(d.next_at < later).values(next_at=later))
 
     def _is_gone(self, connection: Connection, reason: str, instant: int) -> None:
         """Ends the webhook: what waits for it will never be delivered."""

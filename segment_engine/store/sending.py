@@ -63,7 +63,7 @@ class Sender:
                 found = Answer(status, f"it answered {status}", answer.headers.get("retry-after"))
                 await _read(answer)
         except (TimeoutError, httpx.TimeoutException):
-            return found or Answer(None, f"no answer within {DEADLINE_S:g} seconds")
+            return found or Answer(None, f"no answer within {DEADLINE_S:g} s")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return found or Answer(None, f"it could not be reached: {type(error).__name__}")
         return found
