@@ -25,7 +25,7 @@ help:
 	@echo "make lint      ruff and mypy"
 	@echo "make format    rewrite the code the way ruff wants it"
 	@echo "make coverage  the suite with branch coverage"
-	@echo "make bench     the benchmarks, results compared before anything is timed"
+	@echo "make bench     the benchmarks, results compared before anything is timed; RUNS=5: longer"
 	@echo "make wheel     the source archive and the wheel, in dist/"
 	@echo "make clean     remove everything that was built, the environment too"
 
@@ -71,7 +71,7 @@ coverage: $(READY)
 
 bench: $(READY)
 	@$(PIP) --no-build-isolation --editable '.[dev,bench]'
-	$(PY) -m benchmarks
+	$(PY) -m benchmarks --runs $(or $(RUNS),1)
 
 wheel: $(READY)
 	$(PY) -m build --no-isolation --outdir dist
