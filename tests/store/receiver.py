@@ -1,6 +1,7 @@
 """A receiver of webhooks on the loopback: it keeps what it is sent, and answers as it is told."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: bytes
+    at: float
 
     @property
     def told(self) -> dict[str, Any]:
@@ -25,7 +27,7 @@ class Received:
         return message
 
     def verified(self, secret: str) -> dict[str, Any]:
-        return verify(secret, self.headers, self.body)
+        return verify(secret, self.headers, self.body, now=self.at)
 
 
 def status(code: int, **headers: str) -> Callable[[Handler], None]:
@@ -68,7 +70,8 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            held.received.append(Received(self.path, dict(self.headers.items()), body))
+            headers = dict(self.headers.items())
+            held.received.append(Received(self.path, headers, body, time.time()))
             answer = held.answers.pop(0) if held.answers else status(204)
             try:
                 answer(self)

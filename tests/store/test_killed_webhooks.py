@@ -53,10 +53,12 @@ def working(shop: OrganizationStore, url: str) -> Iterator[None]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None and process.stdout.readline() == "ready\n"
     with process:
-        yield
-        process.send_signal(signal.SIGKILL)
+        try:
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+            yield
+        finally:
+            process.send_signal(signal.SIGKILL)
 
 
 def change(shop: OrganizationStore, chance: random.Random) -> None:
