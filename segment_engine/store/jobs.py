@@ -156,9 +156,12 @@ class Jobs:
         return None
 
     def take(self, job_id: str, host: str, process: int) -> Job | None:
-        """A job that waits, whenever it is due, or whose worker is dead; else None."""
+        """A job that waits, whenever it is due, or whose worker is dead; else None.
+
+        One that waits behind another of the same key is not taken.
+        """
         named = jobs.c.id == job_id
-        waits = select(jobs).where(named, jobs.c.state == "QUEUED")
+        waits = select(jobs).where(named, jobs.c.state == "QUEUED", ~_runs())
         with self._database.writing() as connection:
             instant = now(connection)
             row = connection.execute(_next(waits)).first()
@@ -196,15 +199,8 @@ class Jobs:
     def _due(
         connection: Connection, instant: int, of_kinds: ColumnElement[bool]
     ) -> Row[Any] | None:
-        other = jobs.alias()
-        runs = exists().where(
-            other.c.organization == jobs.c.organization,
-            other.c.kind == jobs.c.kind,
-            other.c.key == jobs.c.key,
-            other.c.state == "RUNNING",
-        )
         waits = jobs.c.state == "QUEUED", jobs.c.run_after <= instant
-        due = select(jobs).where(of_kinds, *waits, ~runs)
+        due = select(jobs).where(of_kinds, *waits, ~_runs())
         return connection.execute(_next(due.order_by(jobs.c.run_after, jobs.c.id))).first()
 
     @staticmethod
@@ -331,6 +327,17 @@ def states(
 
 def _is(job: Job) -> Any:
     return and_(jobs.c.id == job.id, jobs.c.token == job.token, jobs.c.state == "RUNNING")
+
+
+def _runs() -> ColumnElement[bool]:
+    """Whether a job of the same kind and key runs."""
+    other = jobs.alias()
+    return exists().where(
+        other.c.organization == jobs.c.organization,
+        other.c.kind == jobs.c.kind,
+        other.c.key == jobs.c.key,
+        other.c.state == "RUNNING",
+    )
 
 
 def _next(query: Select[Any]) -> Select[Any]:

@@ -53,7 +53,8 @@ def test_a_job_that_waits_is_wanted_once(store: Store, organization: Organizatio
     assert wanted(store, organization, key="another") != first
     job = claimed(store)
     assert (job.id, job.attempts) == (first, 1)
-    assert wanted(store, organization) != first
+    behind = wanted(store, organization)
+    assert behind != first and store.jobs.take(behind, HOST, HERE) is None
     assert store.jobs.claim(HOST, HERE, ("import", "sync")) is None
     again = claimed(store)
     assert again.key == "another"
