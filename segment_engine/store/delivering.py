@@ -35,6 +35,8 @@ LONGEST_PAUSE_S = 86_400
 TURN_S = 5
 GONE = 410
 TYPE = "audience.members_changed"
+_NOBODY = Answer(204, "all of whom it would tell were erased")
+"""In place of a receiver's: it is not told that somebody was erased."""
 
 d = webhook_deliveries.c
 
@@ -108,7 +110,10 @@ class _Turn:
         except StoreError as fault:
             return Answer(None, fault.message)
         id, timestamp = f"{row.id}_{row.sent + 1}", instant // SECOND
-        body = json.dumps(self._message(id, row), separators=(",", ":")).encode()
+        message = self._message(id, row)
+        if not (message["entered"] or message["left"]):
+            return _NOBODY
+        body = json.dumps(message, separators=(",", ":")).encode()
         signature = sign(secret, id, timestamp, body)
         return sender.post({ID: id, TIMESTAMP: str(timestamp), SIGNATURE: signature}, body)
 
@@ -203,6 +208,6 @@ def _asked(retry_after: str | None, instant: int) -> float:
         return float(told)
     try:
         until = instant_of(parsedate_to_datetime(told))
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
     return 0.0 if until is None else (until - instant) / SECOND

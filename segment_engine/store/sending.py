@@ -64,7 +64,7 @@ class Sender:
                 await _read(answer)
         except (TimeoutError, httpx.TimeoutException):
             return found or Answer(None, f"no answer within {DEADLINE_S:g} s")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # IDNA's faults, too
             return found or Answer(None, f"it could not be reached: {type(error).__name__}")
         return found
 
