@@ -100,9 +100,10 @@ class Asking:
         """The link where it leads to the vendor: the key is sent nowhere else."""
         try:
             url = httpx.URL(link)
+            origin = _origin(url)
         except (httpx.InvalidURL, ValueError):
             raise SyncFault(f"{self._vendor} gave a link that is none") from None
-        if _origin(url) != _origin(self._base) or url.userinfo or len(link) > MOST_LINK:
+        if origin != _origin(self._base) or url.userinfo or len(link) > MOST_LINK:
             raise SyncFault(f"{self._vendor} gave a link to another host; the key stays here")
         return url
 
@@ -204,7 +205,7 @@ def _told(headers: httpx.Headers) -> float:
     try:
         at, now = (parsedate_to_datetime(one) for one in (given, headers.get("date", "")))
         return (at - now).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0
 
 

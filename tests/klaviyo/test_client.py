@@ -192,6 +192,9 @@ def test_how_long_klaviyo_says_to_wait_is_waited(
     peer.fault(faults.error(503, retry_after="Sun, 29 Nov 2026 10:00:21 GMT", **date))
     lists.read(list_id)
     assert time.slept[1:] == [21]
+    peer.fault(faults.error(503, retry_after="Sun, 29 Nov 2026 10:00:21 +9999999999", **date))
+    lists.read(list_id)
+    assert time.slept.pop() <= 1
     peer.fault(faults.error(429, retry_after="3600"))
     with pytest.raises(SyncFault, match="too often") as told:
         lists.read(list_id)
@@ -262,6 +265,7 @@ def test_a_list_that_is_not_there(peer: Peer, lists: KlaviyoLists) -> None:
 
 HOSTS = (
     "https://elsewhere.example.com/api/lists/L/profiles",
+    "https://xn--a/api/lists/L/profiles",
     "http://127.0.0.1:1/api/lists/L/profiles",
     "http://127.0.0.1.example.com/",
     "//127.0.0.1/api",
