@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.serving import ROW, Shop
+from tests.klaviyo.peer import KEY
 
 PROFILE = os.environ.get("SEGMENT_ENGINE_PROFILE", "commit")
 COMMIT = PROFILE == "commit"
@@ -32,6 +33,7 @@ def test_the_api_is_as_documented(
         pytest.skip("one database will do: what differs there is tested by routes")
     shop.consumers({"email": "a@b.c", "totalOrders": 5})
     shop.audience(rules=[ROW])
+    shop.store.vendor_keys.set("klaviyo", KEY)
     seed = 1 if COMMIT else random.randrange(1 << 32)
     command = [
         *(Path(sys.executable).with_name("schemathesis"), "--config-file", CONFIG, "run"),
