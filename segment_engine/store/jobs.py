@@ -92,8 +92,9 @@ def want(
     """The id of a job that will run after `after_s` seconds, at most `at_most_s` after it was
     wanted first: one that waits already is that job, with the new payload if there is one.
 
-    One that is due stays so, and one that failed waits as long as it has to, unless it is wanted
-    at once. Call it behind what counts changes, in the same transaction: it holds the job's row.
+    One that is due keeps its turn, and one that failed waits as long as it has to, unless it is
+    wanted at once. Call it behind what counts changes, in the same transaction: it holds the job's
+    row.
     """
     instant = now(connection)
     fresh: dict[str, Any] = {
@@ -110,9 +111,9 @@ def want(
     }
     at_most = jobs.c.created_at + round(at_most_s * SECOND)
     later = fresh["run_after"]
-    stays = or_(jobs.c.run_after <= instant, jobs.c.attempts > 0)
-    moved = jobs.c.run_after if after_s > 0 else instant
-    due = case((stays, moved), (at_most < later, at_most), else_=later)
+    is_due = jobs.c.run_after <= instant
+    stays = or_(is_due, jobs.c.attempts > 0) if after_s > 0 else is_due
+    due = case((stays, jobs.c.run_after), (at_most < later, at_most), else_=later)
     statement = _insert(connection).values(fresh)
     coalesced = statement.on_conflict_do_update(
         index_elements=["organization", "kind", "key"],

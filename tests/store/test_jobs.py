@@ -51,6 +51,7 @@ def test_a_job_that_waits_is_wanted_once(store: Store, organization: Organizatio
     assert wanted(store, organization) == first
     assert wanted(store, organization, after_s=50) == first
     assert wanted(store, organization, key="another") != first
+    assert wanted(store, organization) == first
     job = claimed(store)
     assert (job.id, job.attempts) == (first, 1)
     behind = wanted(store, organization)
