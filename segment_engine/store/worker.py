@@ -82,22 +82,23 @@ class Worker:
         os._exit(0)
 
     def work(self) -> None:
-        """Does jobs and what is due by the clock until `end`."""
-        first, *others = self.lanes
-        due = {self._schedule.want_due: SCHEDULE_S, self._schedule.delete_old: DELETE_S}
-        threads = [Thread(target=self._work, args=(lane, {})) for lane in others]
+        """Does jobs, and what is due by the clock however many jobs wait, until `end`."""
+        threads = [Thread(target=self._work, args=(lane,)) for lane in self.lanes]
         for thread in threads:
             thread.start()
-        self._work(first, due)
+        self._watch_clock()
         for thread in threads:
             thread.join()
 
-    def _work(self, lane: "Lane", due: Mapping[Callable[[], Any], float]) -> None:
-        """Jobs of a lane, and where there is none, what is due every so many seconds."""
+    def _work(self, lane: "Lane") -> None:
+        while not self._ended():
+            if not self._guarded(lane.next):
+                self._ending.wait(POLL_S)
+
+    def _watch_clock(self) -> None:
+        due = {self._schedule.want_due: SCHEDULE_S, self._schedule.delete_old: DELETE_S}
         left = dict.fromkeys(due, 0.0)
         while not self._ended():
-            if self._guarded(lane.next):
-                continue
             for what, every in due.items():
                 left[what] -= POLL_S
                 if left[what] <= 0:

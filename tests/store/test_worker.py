@@ -184,6 +184,21 @@ def test_a_lane_that_waits_holds_up_no_other(
     assert shop.store.jobs.state(shop.organization.id) == []
 
 
+def test_lanes_that_are_never_idle_do_not_stop_the_clock(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+    monkeypatch.setattr(Schedule, "want_due", lambda _: asked.set())
+    monkeypatch.setattr(workers.Lane, "next", lambda _: time.sleep(0.01) or True)
+    worker = Worker(store, time_run_minutes=15)
+    thread = threading.Thread(target=worker.work)
+    thread.start()
+    found = asked.wait(5)
+    worker._ending.set()
+    thread.join()
+    assert found
+
+
 def test_a_heart_that_misses_a_beat_goes_on(
     shop: OrganizationStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
