@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, select
 
-from segment_engine.errors import StoreError
+from segment_engine.errors import Invalid, StoreError
 from segment_engine.store.database import Database
 from segment_engine.store.migrating import NEWEST, check, migrate
+from segment_engine.store.steps import _config
+from segment_engine.store.store import Store
 from segment_engine.store.tables import metadata
 
 
@@ -72,6 +77,42 @@ def test_the_tables_of_a_newer_version_are_left_alone(database: Database) -> Non
     for use in (migrate, check):
         with pytest.raises(StoreError, match="9999, which is newer than this segment_engine"):
             use(database)
+
+
+def test_a_store_of_a_version_before_goes_on(
+    empty_url: str, database: Database, tmp_path: Path
+) -> None:
+    """With all that it held; also where the process that migrated first died."""
+    with database.writing() as connection:
+        command.upgrade(_config(connection), "0002")
+        kept = metadata.tables.keys() & set(inspect(connection).get_table_names())
+    store = Store(empty_url, b"a secret of tests", tmp_path)
+    shop = store.of(store.organizations.create("shop").id)
+    shop.consumers.upsert([{"externalId": f"e{n}", "totalOrders": n} for n in range(10)])
+    many = shop.audiences.create("many", "DYNAMIC", expression="totalOrders >= 5").id
+    synced = shop.audiences.create("synced", "SYNCED_LIST").id
+
+    def rows() -> dict[str, Any]:
+        with database.reading() as connection:
+            tables = [metadata.tables[name] for name in sorted(kept)]
+            return {table.name: connection.execute(select(table)).all() for table in tables}
+
+    before = rows()
+    with suppress(ZeroDivisionError), database.writing() as connection:
+        command.upgrade(_config(connection), "0003")
+        raise ZeroDivisionError
+    with pytest.raises(StoreError, match="is of version 0002"):
+        store.check()
+    store.migrate()
+    store.check()
+    assert rows() == before
+    with pytest.raises(Invalid, match="Audience has no sync source"):
+        shop.syncs.want(synced)
+    store.webhooks.create(shop.organization.id, "https://example.com/hook")
+    shop.consumers.erase(shop.consumers.at([9])[0].id)
+    assert shop.runs.run().audiences[many].count == 4
+    assert [one.waiting for one in store.webhooks.list()] == [1]
+    store.close()
 
 
 @pytest.mark.parametrize(
