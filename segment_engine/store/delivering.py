@@ -15,6 +15,7 @@ from pyroaring import BitMap
 from sqlalchemy import Connection, Row, Select, exists, func, select, update
 
 from segment_engine.errors import StoreError
+from segment_engine.store.counting import lock
 from segment_engine.store.database import now
 from segment_engine.store.jobs import SECOND, Job, Jobs, want
 from segment_engine.store.matching import is_one_of
@@ -149,6 +150,8 @@ class _Turn:
 
     def _told(self, row: Row[Any], answer: Answer) -> None:
         with self._database.writing() as connection:
+            if answer.status == GONE:
+                lock(connection, self._own)  # so that nothing is kept for it meanwhile
             Jobs.holds(connection, self._job)
             instant = now(connection)
             if answer.status == GONE:

@@ -307,6 +307,36 @@ def test_a_receiver_that_is_gone_ends_the_webhook(
     assert shop.store.webhooks.replay() == 0
 
 
+def test_nothing_is_kept_for_a_receiver_that_goes_meanwhile(
+    shop: OrganizationStore,
+    audience: str,
+    receiver: Receiver,
+    secret: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop.runs.run()
+    kept, drop = threading.Event(), generations.drop
+    run = threading.Thread(target=orders, args=(shop,), kwargs={"e1": 9})
+
+    def waiting(*given: Any) -> None:
+        kept.set()
+        time.sleep(1)  # in which it would be said that the receiver is gone
+        drop(*given)
+
+    def gone(handler: Handler) -> None:
+        run.start()
+        assert kept.wait(30)
+        status(410)(handler)
+
+    monkeypatch.setattr(generations, "drop", waiting)
+    receiver.answers = [gone]
+    deliver(shop)
+    run.join()
+    deliver(shop)
+    assert [row.state for row in rows(shop)] == ["DEAD", "DEAD"]
+    assert len(receiver.received) == 1
+
+
 def test_what_is_told_outlives_generations_and_forgets_who_was_erased(
     shop: OrganizationStore,
     audience: str,
