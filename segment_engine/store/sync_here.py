@@ -16,8 +16,8 @@ from segment_engine.store.worker import Heartbeat, this_host
 def sync_here(shop: OrganizationStore, audience: str, progress: syncing.Progress) -> Sync:
     """Syncs an audience, by id or name, and waits for the end: of a sync that is in progress, too.
 
-    Where this process dies, the next worker goes on. Raises NotFound, Invalid, and StoreError where
-    the vendor cannot be read now: a worker tries again.
+    Where this process dies, the next worker goes on. Raises NotFound, Invalid, Conflict for an
+    archived audience, and StoreError where the vendor cannot be read now: a worker tries again.
     """
     id = shop.audiences.id_of(audience)
     if (job := _taken(shop, id)) is not None:
@@ -35,6 +35,8 @@ def _taken(shop: OrganizationStore, audience: str) -> Job | None:
         wanted: str | None = shop.syncs.want(audience)
     except Conflict:
         wanted = shop.syncs.job(_sync(shop, audience).id)
+        if wanted is None and shop.audiences.get(audience).archived:
+            raise
     return shop.store.jobs.take(wanted, this_host(), os.getpid()) if wanted else None
 
 

@@ -514,6 +514,15 @@ def test_a_sync_here(shop: OrganizationStore, lists: Lists, audience: str) -> No
     assert sync_of(shop, audience).status == "PENDING"
 
 
+def test_an_archived_audience_is_not_synced_here(
+    shop: OrganizationStore, lists: Lists, audience: str
+) -> None:
+    synced(shop, audience)
+    shop.audiences.archive(audience)
+    with pytest.raises(Conflict, match="Audience is archived"):
+        sync_here(shop, audience, lambda done, total: None)
+
+
 def test_keys_are_sealed(shop: OrganizationStore) -> None:
     shop.vendor_keys.set("klaviyo", " pk_secret\n")
     shop.vendor_keys.set("klaviyo", "pk_other")
