@@ -7,12 +7,12 @@ the bitmaps, and who was erased meanwhile is left out of them.
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from pyroaring import BitMap
-from sqlalchemy import Connection, Row, Select, exists, func, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, select, update
 
 from segment_engine.errors import StoreError
 from segment_engine.store.counting import lock
@@ -34,6 +34,8 @@ LONGEST_S = 3 * 86_400
 LONGEST_PAUSE_S = 86_400
 """The longest pause that a receiver can ask for."""
 TURN_S = 5
+MOST_DUE = 1_000
+"""Audiences that are looked for at once."""
 GONE = 410
 TYPE = "audience.members_changed"
 _NOBODY = Answer(204, "all of whom it would tell were erased")
@@ -61,15 +63,13 @@ class _Turn:
         hook, sent, failed = self._hook(), 0, ""
         if hook is not None:
             with Sender(hook.url) as sender:
-                until = None
-                while not failed and (found := self._next()) is not None:
-                    instant, row = found
-                    if instant > (until := until or instant + TURN_S * SECOND):
-                        break
+                for instant, row in self._waiting():
                     answer = self._sent(sender, hook, row, instant)
                     self._told(row, answer)
                     sent += answer.is_good
-                    failed = "" if answer.is_good else f" failed: {answer.reason}"
+                    if not answer.is_good:
+                        failed = f" failed: {answer.reason}"
+                        break
         self._end()
         return f"webhook={self._id} sent={sent}{failed}"
 
@@ -79,29 +79,38 @@ class _Turn:
         with self._database.reading() as connection:
             return connection.execute(query).first()
 
-    def _next(self) -> tuple[int, Row[Any]] | None:
-        """The delivery whose turn it is, and now."""
+    def _waiting(self) -> Iterator[tuple[int, Row[Any]]]:
+        """Now, and the delivery whose turn it is, as long as the job's turn is not over.
+
+        Which is through with a part goes behind those of other audiences.
+        """
+        until = None
+        while ids := self._due():
+            for id in ids:
+                instant, row = self._read(id)
+                if instant > (until := until or instant + TURN_S * SECOND):
+                    return
+                if row is not None:
+                    yield instant, row
+
+    def _due(self) -> Sequence[str]:
+        """Deliveries of several audiences: to look for each of many alone takes long."""
         with self._database.reading() as connection:
-            instant = now(connection)
-            # Which is through with a part goes behind those of other audiences.
-            due = self._heads(d.id).where(d.next_at <= instant).order_by(d.next_at, d.id)
-            id = connection.execute(due.limit(1)).scalar()
-            if id is None:
-                return None
-            query = select(webhook_deliveries).where(*self._mine, d.id == id)
-            return instant, connection.execute(query).one()
+            due = self._heads(d.id).where(d.next_at <= now(connection))
+            ordered = due.order_by(d.next_at, d.id).limit(MOST_DUE)
+            return connection.execute(ordered).scalars().all()
+
+    def _read(self, id: str) -> tuple[int, Row[Any] | None]:
+        query = select(webhook_deliveries).where(*self._mine, d.id == id)
+        with self._database.reading() as connection:
+            return now(connection), connection.execute(query).first()
 
     def _heads(self, *columns: Any) -> Select[Any]:
         """The first delivery of each audience that is neither through nor dead."""
-        others = webhook_deliveries.alias().c
-        earlier = exists().where(
-            others.organization == d.organization,
-            others.webhook == d.webhook,
-            others.state == d.state,
-            others.audience == d.audience,
-            others.generation < d.generation,
-        )
-        return select(*columns).where(*self._mine, ~earlier)
+        least = func.min(d.generation).label("generation")
+        heads = select(d.audience, least).where(*self._mine).group_by(d.audience).subquery()
+        same = and_(d.audience == heads.c.audience, d.generation == heads.c.generation)
+        return select(*columns).join(heads, same).where(*self._mine)
 
     # ---- a message
 

@@ -90,7 +90,9 @@ class Webhooks:
             for state, name in ((WAITING, "waiting"), (DEAD, "dead"))
         )
         columns = c.id, c.organization, c.url, c.audiences, c.created_at, c.ended_at
-        theirs = and_(d.organization == c.organization, d.webhook == c.id)
+        theirs = and_(
+            d.organization == c.organization, d.webhook == c.id, d.state.in_((WAITING, DEAD))
+        )
         query = (
             select(*columns, waiting, dead)
             .select_from(webhooks.outerjoin(webhook_deliveries, theirs))

@@ -226,6 +226,31 @@ def test_who_is_out_of_reach_is_not_asked_for_each_audience(
     assert len(receiver.take()) == 2
 
 
+def test_many_audiences_are_looked_for_at_once(
+    shop: OrganizationStore,
+    audience: str,
+    receiver: Receiver,
+    secret: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else what waits takes the longer for each message the more there is of it."""
+    asked, due = [], delivering._Turn._due
+
+    def counted(turn: delivering._Turn) -> Any:
+        asked.append(due(turn))
+        return asked[-1]
+
+    monkeypatch.setattr(delivering._Turn, "_due", counted)
+    monkeypatch.setattr(delivering, "TURN_S", 60)
+    for n in range(4):
+        shop.audiences.create(f"from {n}", "DYNAMIC", expression=f"totalOrders >= {n}")
+    shop.runs.run()
+    orders(shop, e0=9)
+    deliver(shop)
+    assert [len(ids) for ids in asked] == [5, 4, 0]
+    assert [one["generation"] for one in receiver.take()] == [1] * 5 + [2] * 4
+
+
 def test_a_long_answer_is_not_read(
     shop: OrganizationStore, audience: str, receiver: Receiver, secret: str
 ) -> None:
