@@ -3,7 +3,8 @@
 It is written in the transaction that publishes, and nothing is computed where no webhook listens.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from pyroaring import BitMap
@@ -22,6 +23,8 @@ KIND = "deliver"
 WAITING, DELIVERED, DEAD = "WAITING", "DELIVERED", "DEAD"
 PART = 1_000
 """Consumers that one message tells of at most."""
+_AT_ONCE = 100
+"""Deliveries that are in memory; each may have bitmaps of all consumers."""
 
 Rows = Sequence[tuple[Any, ...]]
 """Tile, hash and count come first in each row of a bitmap."""
@@ -53,9 +56,26 @@ def keep(
     An audience that was not there before is entered by all, one that is not there any more is left
     by all.
     """
+    rows = _rows(connection, organization, generation, as_of, before, after, hooks)
+    told: set[str] = set()
+    while some := list(islice(rows, _AT_ONCE)):
+        connection.execute(webhook_deliveries.insert(), some)
+        told.update(row["webhook"] for row in some)
+    for hook in sorted(told):
+        want(connection, organization, KIND, hook, after_s=0)
+
+
+def _rows(
+    connection: Connection,
+    organization: str,
+    generation: int,
+    as_of: int,
+    before: Tiles,
+    after: Tiles,
+    hooks: Listening,
+) -> Iterator[dict[str, Any]]:
     instant = now(connection)
     ids = new_ids("dlv", instant)
-    rows: list[dict[str, Any]] = []
     for audience in sorted(before.keys() | after.keys()):
         told = [hook for hook, only in hooks.items() if only is None or audience in only]
         if not told:
@@ -79,11 +99,7 @@ def keep(
             "wanted_at": instant,
             "updated_at": instant,
         }
-        rows += [{**common, "id": next(ids), "webhook": hook} for hook in told]
-    if rows:
-        connection.execute(webhook_deliveries.insert(), rows)
-    for hook in sorted({row["webhook"] for row in rows}):
-        want(connection, organization, KIND, hook, after_s=0)
+        yield from ({**common, "id": next(ids), "webhook": hook} for hook in told)
 
 
 def _moved(
