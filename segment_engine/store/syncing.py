@@ -38,6 +38,8 @@ PART = 2_000
 """Profiles of a part."""
 CLOCKS = 300 * SECOND
 """How far the clock of a vendor may be behind the database's."""
+MOST_AGE = 6 * 3_600 * SECOND
+"""Of a pass that goes on; behind a service that was down for longer it begins anew."""
 MOST_ID = 255
 _NEXT = {READ: RECENT, RECENT: PUT}
 _ARCHIVED = "the audience is archived"
@@ -95,12 +97,17 @@ class _Pass:
     # ---- reading the list
 
     def _read(self, source: SyncSource, row: Row[Any]) -> None:
-        if row.job != self._job.id:
+        if not self._goes_on(row):
             row = self._anew(source.find(row.list_id))
         try:
             self._read_on(source, row)
         except CursorGone:
             self._read_on(source, self._anew(source.find(row.list_id)))
+
+    def _goes_on(self, row: Row[Any]) -> bool:
+        """Whether the pass is this job's, and what it has read is still of the list as it is."""
+        with self._database.reading() as connection:
+            return bool(row.job == self._job.id and row.began_at > now(connection) - MOST_AGE)
 
     def _anew(self, listed: Listed) -> Row[Any]:
         """A pass begins; of one before nothing is kept."""

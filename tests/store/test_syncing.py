@@ -283,6 +283,22 @@ def test_a_sync_that_fails_changes_nothing_and_goes_on(
     assert len(emails(shop, audience)) == 5
 
 
+def test_a_pass_of_long_ago_begins_anew(
+    shop: OrganizationStore, lists: Lists, audience: str
+) -> None:
+    lists.put("L", *(person(f"p{n}", email=f"u{n}@x.org") for n in range(5)))
+    lists.before = failing(3, SyncFault("it does not answer", temporary=True))
+    job = taken(shop, audience)
+    with pytest.raises(StoreError):
+        syncing.run(shop, job)
+    shop.store.jobs.release(job)
+    lists.take("L", "p0")
+    with shop.store.database.writing() as connection:
+        connection.execute(update(sync_sources).values(began_at=0))
+    assert synced(shop, audience).profiles == 4
+    assert emails(shop, audience) == [f"u{n}@x.org" for n in range(1, 5)]
+
+
 def test_what_fails_for_the_last_time_is_told(
     shop: OrganizationStore, lists: Lists, audience: str
 ) -> None:
