@@ -101,7 +101,7 @@ class _Importing:
 
     def _advanced(self, done: int, issues: dict[int, list[Problem]], held: BitMap) -> None:
         with self._database.writing() as connection:
-            Jobs.holds(connection, self._job)
+            Jobs.advances(connection, self._job)
             if issues:
                 connection.execute(insert(import_issues), list(self._rows(issues)))
             changed = {"processed": done, "wrong": imports.c.wrong + len(issues)}

@@ -140,8 +140,8 @@ class Jobs:
         """The next job of those kinds that is due, or whose worker is dead; it is this process's
         now. None are all kinds.
 
-        `host` names what process numbers are of. A job that died with its process too often is
-        given up.
+        `host` names what process numbers are of. A job that died with its process too often, and
+        came no further, is given up.
         """
         of_kinds = true() if kinds is None else jobs.c.kind.in_(kinds)
         while self._is_any(host, of_kinds):
@@ -241,6 +241,25 @@ class Jobs:
         if connection.execute(query).first() is None:
             raise Lost("another worker has the job")
 
+    @classmethod
+    def advances(cls, connection: Connection, job: Job) -> None:
+        """As `holds`, of a job that comes further in the transaction, and goes on from there: the
+        attempts before count no more.
+        """
+        cls._ours(connection, job, attempts=1)
+
+    def is_last(self, job: Job) -> bool:
+        """Whether the job is given up when it fails once more. Raises Lost."""
+        with self._database.reading() as connection:
+            return self._attempts(connection, job) > len(BACK_OFF)
+
+    @staticmethod
+    def _attempts(connection: Connection, job: Job) -> int:
+        found: int | None = connection.execute(select(jobs.c.attempts).where(_is(job))).scalar()
+        if found is None:
+            raise Lost("another worker has the job")
+        return found
+
     def finish(self, job: Job) -> None:
         """The job is done. Raises Lost."""
         with self._database.writing() as connection:
@@ -267,17 +286,18 @@ class Jobs:
         `error` has no personal data in it. `again=False` gives the job up at once.
         """
         with self._database.writing() as connection:
-            instant = now(connection)
-            if not again or job.attempts > len(BACK_OFF):
+            instant, attempts = now(connection), self._attempts(connection, job)
+            if not again or attempts > len(BACK_OFF):
                 self.given_up(connection, job, error)
                 return
-            later = instant + BACK_OFF[job.attempts - 1] * SECOND
-            self._queue_again(connection, job, job.attempts, later, error)
+            later = instant + BACK_OFF[attempts - 1] * SECOND
+            self._queue_again(connection, job, attempts, later, error)
 
     def release(self, job: Job) -> None:
         """The job goes back to the queue as if it had not been claimed. Raises Lost."""
         with self._database.writing() as connection:
-            self._queue_again(connection, job, job.attempts - 1, now(connection), None)
+            attempts = self._attempts(connection, job) - 1
+            self._queue_again(connection, job, attempts, now(connection), None)
 
     def _queue_again(
         self, connection: Connection, job: Job, attempts: int, later: int, error: str | None

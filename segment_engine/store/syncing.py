@@ -24,7 +24,7 @@ from segment_engine.store import audience_rows, counting, exact_json, members
 from segment_engine.store.attributes import MOST_NAME, is_speakable, name_of
 from segment_engine.store.database import as_one, now
 from segment_engine.store.defining import get
-from segment_engine.store.jobs import BACK_OFF, SECOND, Job, Jobs
+from segment_engine.store.jobs import SECOND, Job, Jobs
 from segment_engine.store.matching import is_one_of
 from segment_engine.store.records import Audience
 from segment_engine.store.store import OrganizationStore
@@ -70,7 +70,7 @@ class _Pass:
                 self._read(source, row)
             return self._put()
         except SyncFault as fault:
-            if fault.temporary and self._job.attempts <= len(BACK_OFF):
+            if fault.temporary and not self._shop.store.jobs.is_last(self._job):
                 raise StoreError(fault.message) from None
             return self._failed(fault.message)
         except Invalid as fault:
@@ -143,7 +143,7 @@ class _Pass:
         same = {"organization": self._own, "source": self._job.key}
         rows = [{**same, "profile": id, "told": text} for id, text in told.items()]
         with self._database.writing() as connection:
-            Jobs.holds(connection, self._job)
+            Jobs.advances(connection, self._job)
             known = is_one_of(connection, sync_profiles.c.profile, list(told))
             again = select(func.count()).where(*self._read_by_now(), known)
             new = len(rows) - connection.execute(again).scalar_one()
@@ -190,7 +190,7 @@ class _Pass:
         wrong = {problem.field.split(".")[1] for problem in put.problems}
         ordinals = BitMap(self._shop.consumers.ordinals_of([*whom.values()]).values())
         with self._database.writing() as connection:
-            Jobs.holds(connection, self._job)
+            Jobs.advances(connection, self._job)
             self._identify(connection, vendor, {k: v for k, v in whom.items() if k not in known})
             self._change(
                 connection,

@@ -84,6 +84,21 @@ def test_a_job_that_fails_is_tried_again_and_given_up(
     assert [one.state for one in store.jobs.state(organization.id)] == ["FAILED"]
 
 
+def test_a_job_that_comes_further_is_not_given_up(store: Store, organization: Organization) -> None:
+    wanted(store, organization)
+    process = dead_process()
+    for _ in range(3 * len(BACK_OFF)):
+        job = claimed(store, HOST, process)
+        with store.database.writing() as connection:
+            store.jobs.advances(connection, job)
+    for _ in BACK_OFF:
+        assert not store.jobs.is_last(job)
+        store.jobs.fail(job, "no luck")
+        changed(store, run_after=0)
+        job = claimed(store)
+    assert store.jobs.is_last(job)
+
+
 def test_one_that_waits_takes_the_place_of_one_that_failed(
     store: Store, organization: Organization
 ) -> None:
