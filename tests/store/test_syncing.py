@@ -306,11 +306,16 @@ def test_what_fails_for_the_last_time_is_told(
     assert synced(shop, audience).status == "COMPLETED"
     before, found = state(shop), emails(shop, audience)
     lists.take("L", "p0")
-    lists.before = failing(lists.asked + 2, SyncFault("it does not answer", temporary=True))
     last = taken(shop, audience)
+    fault = SyncFault("it does not answer", temporary=True)
+    lists.before = failing(lists.asked + 2, fault)
+    with pytest.raises(StoreError, match="it does not answer"):
+        syncing.run(shop, last)
+    assert number(shop, sync_profiles) > 0
     with shop.store.database.writing() as connection:
         tried = update(jobs).where(jobs.c.id == last.id)
         connection.execute(tried.values(attempts=len(BACK_OFF) + 1))
+    lists.before = failing(lists.asked + 1, fault)
     assert syncing.run(shop, last) == "failed: it does not answer"
     told = sync_of(shop, audience)
     assert (told.status, told.error) == ("FAILED", "it does not answer")
