@@ -5,6 +5,7 @@ Every cell is a text, and an empty one leaves what there is.
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 from itertools import chain, groupby
@@ -92,8 +93,10 @@ class Sheet:
                 number = one
             return number
 
-        for number, known_by in self._known_by():
-            for known in known_by:
+        times = Counter(chain.from_iterable(known_by for _, known_by in self._known_by()))
+        repeated = {known for known, count in times.items() if count > 1}
+        for number, known_by in self._known_by() if repeated else ():
+            for known in repeated.intersection(known_by):
                 low, high = sorted(
                     (first_of(number), first_of(first_with.setdefault(known, number)))
                 )
@@ -210,8 +213,9 @@ def _row(number: int, keys: Sequence[str], cells: Sequence[str]) -> Row:
     given: dict[str, Any] = {
         key: cell for key, cell in zip(keys, cells, strict=True) if key and cell.strip()
     }
-    names = [given.pop(key, "").strip() for key in ("firstName", "lastName")]
-    given.setdefault("fullName", " ".join(filter(None, names)))
+    if "firstName" in given or "lastName" in given:
+        names = [given.pop(key, "").strip() for key in ("firstName", "lastName")]
+        given.setdefault("fullName", " ".join(filter(None, names)))
     if "tags" in given:
         tags = [one.strip() for one in given["tags"].replace(";", ",").split(",")]
         given.setdefault(f"{PATH}tags", [*dict.fromkeys(filter(None, tags))])
