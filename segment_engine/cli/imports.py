@@ -64,9 +64,9 @@ def import_(
 def _tell(made: "Import", issues: "list[RowIssues]") -> None:
     if made.reason is not None:
         complain(f"the file was not put in: {made.reason}")
-        return
-    rows = (("rows", f"{made.processed:,}"), ("with errors", f"{made.wrong:,}"))
-    show_table(("import", made.id), rows, 1)
+    else:
+        rows = (("rows", f"{made.processed:,}"), ("with errors", f"{made.wrong:,}"))
+        show_table(("import", made.id), rows, 1)
     if made.ignored:
         complain(f"left out columns that consumers do not have: {', '.join(made.ignored)}")
     for found in issues[:SHOWN]:

@@ -25,6 +25,7 @@ from segment_engine.store.tables import import_files, import_issues, imports
 
 PART = 5_000
 """Rows of a part."""
+NO_ROW = "no row could be put in, so the members stay as they are"
 _PREFIX, _KEYS = "consumers.", ("externalId", "email", "phone", "fullName")
 
 Progress = Callable[[int, int], None]
@@ -121,6 +122,9 @@ class _Importing:
         with self._database.writing() as connection:
             counting.lock(connection, self._own)
             row = connection.execute(select(imports).where(*self._mine)).one()
+            if row.mode == "REPLACE" and row.wrong and not held:
+                self._end(connection, status=FAILED, reason=NO_ROW)
+                return
             before = members.members_of(connection, self._own, row.audience)
             given = bitmap_of(held.to_array())
             after = before | given if row.mode == "ADD" else given

@@ -83,7 +83,11 @@ def test_modes(shop: OrganizationStore, audience: str) -> None:
     imported(shop, audience, b"email;phone\nc@x.org;+4915112345678\n")
     assert [one.email for one in members(shop, audience)] == ["a@x.org", "b@x.org", "c@x.org"]
     imported(shop, audience, b"email\nB@x.org\n", "REPLACE")
+    told = imported(shop, audience, b"email\nnobody\n", "REPLACE")
+    assert (told.status, told.reason, told.wrong) == ("FAILED", importing.NO_ROW, 1)
     assert [one.email for one in members(shop, audience)] == ["B@x.org"]
+    imported(shop, audience, b"email\n", "REPLACE")
+    assert members(shop, audience) == []
     with pytest.raises(Invalid, match="ADD or REPLACE"):
         shop.imports.create(audience, "DROP")
 
