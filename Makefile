@@ -44,13 +44,13 @@ demo: $(READY)
 
 test: export SEGMENT_ENGINE_PROFILE ?= commit
 test: $(READY)
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 nightly: $(READY)
-	SEGMENT_ENGINE_PROFILE=$@ $(PY) -m pytest -n $(WORKERS) --dist loadfile
+	SEGMENT_ENGINE_PROFILE=$@ $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 release: $(READY)
-	SEGMENT_ENGINE_PROFILE=$@ $(PY) -m pytest -n $(WORKERS) --dist loadfile
+	SEGMENT_ENGINE_PROFILE=$@ $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 	$(PY) -m tests.properties.release --pairs 1000000
 
 mutation: $(READY)

@@ -1,4 +1,6 @@
-"""Hypothesis profiles, chosen by SEGMENT_ENGINE_PROFILE: commit (the default), nightly, release.
+"""Hypothesis profiles, and the order of files.
+
+Profiles are chosen by SEGMENT_ENGINE_PROFILE: commit (the default), nightly, release.
 
 `commit` draws the same examples on every run, so that a change fails for what it changed and not
 for its luck; the other two draw new ones.
@@ -6,6 +8,7 @@ for its luck; the other two draw new ones.
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -23,3 +26,18 @@ settings.register_profile(
 )
 settings.register_profile("release", settings.get_profile("nightly"), max_examples=2_000)
 settings.load_profile(os.environ.get("SEGMENT_ENGINE_PROFILE", "commit"))
+
+LONG = (
+    *("test_readme", "test_agreement", "test_conformance", "test_columns", "test_cdnow"),
+    *("test_loading_laws", "test_story", "test_synced_lists", "test_killed_runs", "test_since"),
+    *("test_snapshot", "test_documents", "test_planted_faults", "test_jsontext", "test_writers"),
+    *("test_tiers_meanwhile", "test_processes", "test_schemathesis", "test_three_hundred"),
+    *("test_testing_kit", "test_worker", "test_killed_syncs", "test_syncing_laws", "test_catalogs"),
+)
+"""The files that take longest, by name. Whoever is given one last is waited for by the others."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; the others stay in their order."""
+    ranks = {name: rank for rank, name in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(LONG)))

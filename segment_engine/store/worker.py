@@ -31,6 +31,7 @@ from segment_engine.store.settings import Settings, settings
 from segment_engine.store.store import OrganizationStore, Store
 from segment_engine.store.syncs import KIND as SYNC
 
+NETWORK_POLL_S = 1.0
 POLL_S, HEARTBEAT_S, SCHEDULE_S, DELETE_S = 0.3, 3.0, 5.0, 600.0
 GRACE_S = 8.0
 """How long a job may go on when the worker is to end."""
@@ -83,17 +84,20 @@ class Worker:
 
     def work(self) -> None:
         """Does jobs, and what is due by the clock however many jobs wait, until `end`."""
-        threads = [Thread(target=self._work, args=(lane,)) for lane in self.lanes]
+        pauses = (POLL_S, *[NETWORK_POLL_S] * (len(self.lanes) - 1))
+        threads = [
+            Thread(target=self._work, args=given) for given in zip(self.lanes, pauses, strict=True)
+        ]
         for thread in threads:
             thread.start()
         self._watch_clock()
         for thread in threads:
             thread.join()
 
-    def _work(self, lane: "Lane") -> None:
+    def _work(self, lane: "Lane", pause_s: float) -> None:
         while not self._ended():
             if not self._guarded(lane.next):
-                self._ending.wait(POLL_S)
+                self._ending.wait(pause_s)
 
     def _watch_clock(self) -> None:
         due = {self._schedule.want_due: SCHEDULE_S, self._schedule.delete_old: DELETE_S}

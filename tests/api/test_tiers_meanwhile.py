@@ -12,7 +12,7 @@ import httpx
 from tests.api.serving import AUDIENCES, CONSUMERS, Shop, answered
 from tests.api.test_routes import walk
 
-PEOPLE, SECONDS, LARGEST = 200, 4, 90
+PEOPLE, SECONDS, LARGEST = 200, 2.5, 90
 
 
 def tiers(bounds: list[int]) -> list[dict[str, Any]]:
