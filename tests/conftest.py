@@ -15,7 +15,7 @@ SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too
 
 settings.register_profile(
     "commit",
-    max_examples=20,
+    max_examples=10,
     derandomize=True,
     database=None,
     deadline=None,

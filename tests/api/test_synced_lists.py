@@ -151,6 +151,7 @@ def test_what_is_refused(shop: Shop, another: Shop, peer: Peer) -> None:
     assert KEY not in log and "example.com" not in log
 
 
+@pytest.mark.parametrize("served", ["sqlite"], indirect=True)  # a start is the same on both
 def test_the_command_line(shop: Shop, peer: Peer, list_id: str) -> None:
     def run(*arguments: str, typed: str = "", **more: str) -> subprocess.CompletedProcess[str]:
         environment = {

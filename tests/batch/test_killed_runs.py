@@ -20,7 +20,7 @@ from segment_engine.batch.packs import hash_of
 
 ROOT = Path(__file__).parents[2]
 COMMIT = os.environ.get("SEGMENT_ENGINE_PROFILE", "commit") == "commit"
-POINTS, SIZE = (2, 30_000) if COMMIT else (100, 1_000_000)
+POINTS, SIZE = (1, 30_000) if COMMIT else (100, 1_000_000)
 FINISHED_EVERY = 10
 COMMAND = "from segment_engine.cli import app; app()"
 
