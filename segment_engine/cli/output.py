@@ -7,8 +7,9 @@ not, `error` is `{kind, message}` and `diagnostics` is a list; see `Diagnostic.t
 import io
 import json
 import os
+import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -40,6 +41,8 @@ def command(body: Callable[P, int]) -> Callable[P, None]:
             sys.stdout.flush()
         except SegmentError as fault:
             show_failure(fault, bool(options.get("as_json")))
+            if not options.get("as_json"):
+                _tell_own_fields(fault, options)
             code = 1
         except BrokenPipeError:
             _let_go_of_stdout()
@@ -50,6 +53,19 @@ def command(body: Callable[P, int]) -> Callable[P, None]:
         raise typer.Exit(code)
 
     return run
+
+
+def _tell_own_fields(fault: SegmentError, options: Mapping[str, Any]) -> None:
+    """Where the fields of a file are to come from: a rule about a file has those of no file yet."""
+    file = options.get("consumers")
+    if not file or options.get("schema") or options.get("catalog"):
+        return
+    if isinstance(fault, RuleError) and "unknown-field" in {one.code for one in fault.diagnostics}:
+        complain(
+            "the fields are those of the default consumer; "
+            f"`segment-engine schema infer {shlex.quote(str(file))} > schema.yaml` proposes those "
+            "of the file, for --schema schema.yaml"
+        )
 
 
 def never_fail_to_encode() -> None:

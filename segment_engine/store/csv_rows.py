@@ -7,7 +7,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from io import StringIO
+from io import BytesIO, TextIOWrapper
 from itertools import chain, groupby
 from typing import Any
 
@@ -40,8 +40,7 @@ class Sheet:
 
     def __init__(self, content: bytes) -> None:
         """Raises Invalid with what is wrong and how to mend it: then no row is to be taken."""
-        self._text = _decoded(content)
-        self._separator = _separator(self._text)
+        self._content, self._separator = content, _separator(_decoded(content))
         lines = self._lines()
         header = [name.strip() for name in next(lines, [])]
         self._keys = _keys_of(header)
@@ -93,8 +92,7 @@ class Sheet:
                 number = one
             return number
 
-        times = Counter(chain.from_iterable(known_by for _, known_by in self._known_by()))
-        repeated = {known for known, count in times.items() if count > 1}
+        repeated = self._repeated()
         for number, known_by in self._known_by() if repeated else ():
             for known in repeated.intersection(known_by):
                 low, high = sorted(
@@ -109,6 +107,19 @@ class Sheet:
         )
         return {number: first_of(number) for number in chain.from_iterable(wide)}
 
+    def _repeated(self) -> set[tuple[str, str]]:
+        """What consumers of several rows are known by; mostly nothing, so hashes are looked at."""
+        once, again = set[int](), set[int]()
+        for one in map(hash, self._identifiers()):
+            (again if one in once else once).add(one)
+        if not again:
+            return set()
+        times = Counter(known for known in self._identifiers() if hash(known) in again)
+        return {known for known, count in times.items() if count > 1}
+
+    def _identifiers(self) -> Iterator[tuple[str, str]]:
+        return chain.from_iterable(known_by for _, known_by in self._known_by())
+
     def _known_by(self) -> Iterator[tuple[int, list[tuple[str, str]]]]:
         """The numbers of the rows, and what the consumer of each is known by."""
         places = [(key, at) for at, key in enumerate(self._keys) if key in _IDENTIFIERS]
@@ -121,7 +132,8 @@ class Sheet:
 
     def _lines(self) -> Iterator[list[str]]:
         """The cells of each line that is not blank. Raises Invalid."""
-        read = csv.reader(StringIO(self._text, newline=""), delimiter=self._separator, strict=True)
+        text = TextIOWrapper(BytesIO(self._content), "utf-8-sig", newline="")
+        read = csv.reader(text, delimiter=self._separator, strict=True)
         try:
             yield from filter(None, read)
         except csv.Error as fault:

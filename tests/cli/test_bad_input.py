@@ -208,3 +208,10 @@ def test_a_megabyte_of_brackets_is_refused_at_once(tmp_path: Path, consumers: Pa
     assert (
         run("check", stdin=b"email = '\xff'").err == "error: stdin is not UTF-8 text at byte 10\n"
     )
+
+
+def test_a_rule_about_a_file_is_told_where_its_fields_come_from(consumers: Path) -> None:
+    told = f"`segment-engine schema infer {consumers} > schema.yaml`"
+    done = run("count", "totalOrdrs > 3", "--consumers", str(consumers))
+    assert (done.code, done.out) == (1, "") and told in done.err
+    assert told not in run("count", "totalOrders > 'x'", "--consumers", str(consumers)).err
