@@ -206,7 +206,8 @@ class Generations:
         if hooks := outbox.listening(connection, self._id):
             before = rows_of_all(connection, self._id, draft.before)
             after = {key: found.tiles for key, found in draft.audiences.items()}
-            outbox.keep(connection, self._id, number, draft.as_of, before, after, hooks)
+            published = outbox.Published(self._id, number, draft.as_of, before, after)
+            outbox.keep(connection, published, hooks)
 
     def _check_whole(self, connection: Connection, number: int) -> None:
         """A bitmap that is named and not written could have been swept before."""

@@ -5,7 +5,7 @@ It is written in the transaction that publishes, and nothing is computed where n
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyroaring import BitMap
 from sqlalchemy import Connection, select
@@ -34,6 +34,16 @@ Listening = Mapping[str, frozenset[str] | None]
 """By webhook: the ids of the audiences that it is told of, None for all."""
 
 
+class Published(NamedTuple):
+    """A generation of an organization, and the bitmaps of its audiences before and with it."""
+
+    organization: str
+    generation: int
+    as_of: int
+    before: Tiles
+    after: Tiles
+
+
 def listening(connection: Connection, organization: str) -> Listening:
     """The webhooks of an organization that have not ended."""
     c = webhooks.c
@@ -42,38 +52,25 @@ def listening(connection: Connection, organization: str) -> Listening:
     return {id: frozenset(exact_json.loads(of)) if of else None for id, of in rows}
 
 
-def keep(
-    connection: Connection,
-    organization: str,
-    generation: int,
-    as_of: int,
-    before: Tiles,
-    after: Tiles,
-    hooks: Listening,
-) -> None:
-    """Keeps who entered and left each audience, from the bitmaps before and after, for `hooks`.
+def keep(connection: Connection, published: Published, hooks: Listening) -> None:
+    """Keeps who entered and left each audience with what is published, for `hooks`.
 
     An audience that was not there before is entered by all, one that is not there any more is left
     by all.
     """
-    rows = _rows(connection, organization, generation, as_of, before, after, hooks)
+    rows = _rows(connection, published, hooks)
     told: set[str] = set()
     while some := list(islice(rows, _AT_ONCE)):
         connection.execute(webhook_deliveries.insert(), some)
         told.update(row["webhook"] for row in some)
     for hook in sorted(told):
-        want(connection, organization, KIND, hook, after_s=0)
+        want(connection, published.organization, KIND, hook, after_s=0)
 
 
 def _rows(
-    connection: Connection,
-    organization: str,
-    generation: int,
-    as_of: int,
-    before: Tiles,
-    after: Tiles,
-    hooks: Listening,
+    connection: Connection, published: Published, hooks: Listening
 ) -> Iterator[dict[str, Any]]:
+    organization, generation, as_of, before, after = published
     instant = now(connection)
     ids = new_ids("dlv", instant)
     for audience in sorted(before.keys() | after.keys()):
