@@ -6,10 +6,10 @@ Profiles are chosen by SEGMENT_ENGINE_PROFILE: commit (the default), nightly, re
 for its luck; the other two draw new ones.
 """
 
-import os
-
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.profile import PROFILE
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
@@ -25,7 +25,7 @@ settings.register_profile(
     "nightly", max_examples=500, deadline=None, suppress_health_check=SLOW, print_blob=True
 )
 settings.register_profile("release", settings.get_profile("nightly"), max_examples=2_000)
-settings.load_profile(os.environ.get("SEGMENT_ENGINE_PROFILE", "commit"))
+settings.load_profile(PROFILE)
 
 LONG = (
     *("test_readme", "test_agreement", "test_conformance", "test_columns", "test_cdnow"),

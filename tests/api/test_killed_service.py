@@ -23,8 +23,8 @@ from sqlalchemy import select
 from segment_engine.store.database import Database
 from segment_engine.store.tables import jobs
 from tests.api.processes import WORKER, called
+from tests.profile import COMMIT
 
-COMMIT = os.environ.get("SEGMENT_ENGINE_PROFILE", "commit") == "commit"
 POINTS = 25
 LONGEST = 2.0
 """Seconds to the kill, at most, from the first round with a server or job of a worker."""

@@ -1,6 +1,5 @@
 """Two services over one store, each with its worker: jobs are done once, keys have their limit."""
 
-import os
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,8 +11,8 @@ from sqlalchemy import select
 
 from segment_engine.store.tables import generations, jobs
 from tests.api.serving import AUDIENCES, CONSUMERS, Served, Shop, answered
+from tests.profile import COMMIT
 
-COMMIT = os.environ.get("SEGMENT_ENGINE_PROFILE", "commit") == "commit"
 LIMIT = 30
 
 

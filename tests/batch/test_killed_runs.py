@@ -17,9 +17,9 @@ import pytest
 from segment_engine import Engine
 from segment_engine.batch.generations import Generation, Generations
 from segment_engine.batch.packs import hash_of
+from tests.profile import COMMIT
 
 ROOT = Path(__file__).parents[2]
-COMMIT = os.environ.get("SEGMENT_ENGINE_PROFILE", "commit") == "commit"
 POINTS, SIZE = (1, 30_000) if COMMIT else (100, 1_000_000)
 FINISHED_EVERY = 10
 COMMAND = "from segment_engine.cli import app; app()"

@@ -19,9 +19,9 @@ from segment_engine.store import importing
 from segment_engine.store.store import OrganizationStore
 from segment_engine.store.tables import import_files, jobs
 from segment_engine.store.worker import this_host
+from tests.profile import COMMIT
 
 ROOT = Path(__file__).parents[2]
-COMMIT = os.environ.get("SEGMENT_ENGINE_PROFILE", "commit") == "commit"
 POINTS = 1 if COMMIT else 50
 PEOPLE, WRONG = 6_000, 1_000
 """How many rows there are, of which each so many-th is wrong."""

@@ -24,9 +24,9 @@ from segment_engine.store.tables import identities, jobs, sync_profiles
 from segment_engine.store.worker import this_host
 from tests.klaviyo.account import filled
 from tests.klaviyo.peer import KEY, Peer
+from tests.profile import COMMIT
 
 ROOT = Path(__file__).parents[2]
-COMMIT = os.environ.get("SEGMENT_ENGINE_PROFILE", "commit") == "commit"
 POINTS = 50
 PEOPLE, LARGE, LARGE_POINTS = 6_000, 200_000, 20
 KILLED = """

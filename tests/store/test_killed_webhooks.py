@@ -23,10 +23,10 @@ from segment_engine.store.schedule import Schedule
 from segment_engine.store.store import OrganizationStore
 from segment_engine.store.tables import generations, jobs, webhook_deliveries
 from segment_engine.store.worker import LANES, this_host
+from tests.profile import COMMIT
 from tests.store.receiver import Receiver, receiving, status
 
 ROOT = Path(__file__).parents[2]
-COMMIT = os.environ.get("SEGMENT_ENGINE_PROFILE", "commit") == "commit"
 POINTS = 1 if COMMIT else 50
 PEOPLE, PART, BACK_OFF = 60, 7, (0.02,) * 20
 KILLED = f"""
