@@ -7,6 +7,7 @@ fault there shows as a difference.
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from math import isnan
 from typing import Any
 
@@ -239,7 +240,11 @@ def _json(value: Any) -> Any:
 
 
 def _document(value: Any) -> Any:
-    return decode(value) if isinstance(value, str) else value
+    return _decoded(value) if isinstance(value, str) else value
+
+
+_decoded = lru_cache(maxsize=1)(decode)
+"""Fields of a consumer are mostly paths of one document, which nobody changes."""
 
 
 def _text(value: Any) -> str | None:

@@ -38,7 +38,10 @@ def decode(text: str | None) -> object:
     """
     if text is None or _has_lone_surrogate(text):
         return None
-    read = _decode_deep if _is_deep(text) else _DECODER.decode
+    depths = _depths(text)
+    if depths[-1] != 0:
+        return None
+    read = _decode_deep if max(depths) > RECURSED else _DECODER.decode
     try:
         return read(text)
     except ValueError:
@@ -67,11 +70,11 @@ def _without_slip(match: re.Match[str]) -> str:
     return kept or ("" if comma else "null")
 
 
-def _is_deep(text: str) -> bool:
+def _depths(text: str) -> list[int]:
+    """How many lists and objects are open after each string and bracket; too few are not told."""
     if text.count("[") + text.count("{") <= RECURSED:
-        return False
-    steps = (bool(found[1]) - bool(found[2]) for found in _BRACKETS.finditer(text))
-    return any(depth > RECURSED for depth in accumulate(steps))
+        return [0]
+    return [*accumulate(bool(found[1]) - bool(found[2]) for found in _BRACKETS.finditer(text))]
 
 
 def _decode_deep(text: str) -> object:

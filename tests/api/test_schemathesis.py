@@ -4,7 +4,6 @@ What it leaves out is in schemathesis.toml. `SEGMENT_ENGINE_PROFILE=release` ask
 databases and in sequences of requests.
 """
 
-import os
 import random
 import re
 import subprocess
@@ -15,9 +14,8 @@ import pytest
 
 from tests.api.serving import ROW, Shop
 from tests.klaviyo.peer import KEY
+from tests.profile import COMMIT, PROFILE
 
-PROFILE = os.environ.get("SEGMENT_ENGINE_PROFILE", "commit")
-COMMIT = PROFILE == "commit"
 PHASES = "examples,fuzzing" if COMMIT else "examples,coverage,fuzzing,stateful"
 EXAMPLES, SECONDS = {"commit": (4, 60), "nightly": (30, 900)}.get(PROFILE, (150, 3_600))
 LEFT_OUT = "--exclude-checks=use_after_free"

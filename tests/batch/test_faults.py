@@ -19,9 +19,10 @@ from segment_engine.batch.memberships import Memberships
 from segment_engine.batch.publishing import publish
 from segment_engine.errors import OutputError
 from tests.batch.runs import files_of, members_of, run_of
+from tests.profile import COMMIT
 
 ROOT = Path(__file__).parents[2]
-POINTS = 4 if os.environ.get("SEGMENT_ENGINE_PROFILE", "commit") == "commit" else 100
+POINTS = 4 if COMMIT else 100
 SIZE = 20_000
 NO_TIME = timedelta(0)
 
