@@ -21,6 +21,7 @@ from segment_engine.cli import (
     webhooks,
 )
 from segment_engine.cli.output import command, never_fail_to_encode
+from segment_engine.garbage import look_seldom
 
 _HELP = """
 Audience rules typed by people: check them, see their SQL, and find their members.
@@ -80,6 +81,7 @@ def _main(
     ] = False,
 ) -> None:
     never_fail_to_encode()
+    look_seldom()
 
 
 for _body in (

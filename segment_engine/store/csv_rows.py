@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO, TextIOWrapper
 from itertools import chain, groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from segment_engine.errors import Invalid, Problem
-from segment_engine.store.given_rows import PATH, row_of
+from segment_engine.store.given_rows import METADATA, PATH, Row, metadata_of, row_of
 from segment_engine.values.folding import fold
 
 MOST_BYTES, MOST_ROWS = 10 * 1024 * 1024, 100_000
@@ -21,8 +21,9 @@ MOST_COLUMNS, MOST_NAME = 1_000, 200
 _MOST = 10_000
 """Rows of any part."""
 _IDENTIFIERS = ("externalId", "email", "phone")
-_NAMES = {key: key for key in (*_IDENTIFIERS, "fullName")}
-_KEYS = (*_IDENTIFIERS, "fullName", "firstName", "lastName", "tags", "metadata")
+_FULL, _TAGS, _PARTS_OF_NAME = "fullName", "tags", ("firstName", "lastName")
+_NAMES = {key: key for key in (*_IDENTIFIERS, _FULL)}
+_KEYS = (*_NAMES, *_PARTS_OF_NAME, _TAGS, METADATA)
 _SEPARATORS = (",", ";", "\t")
 _FIRST_LINE, _QUOTED = re.compile(r"[\r\n]*([^\r\n]*)"), re.compile(r'"[^"]*"')
 _SIGNS = {
@@ -31,8 +32,18 @@ _SIGNS = {
     b"\xfe\xff": "it is UTF-16; save it as CSV UTF-8",
 }
 
-Row = tuple[int, Mapping[str, Any], list[Problem]]
-"""The number of a row from 1, a consumer with the keys of the API, and what cannot be read."""
+Line = tuple[int, list[str]]
+"""The number of a row from 1, and its cells."""
+
+
+class Columns(NamedTuple):
+    """What rows give: texts by the API's keys, "" where nothing; metadata as it is kept; and which
+    of the rows can be read so.
+    """
+
+    texts: Mapping[str, Sequence[str]]
+    documents: list[str | None]
+    sound: Sequence[bool]
 
 
 class Sheet:
@@ -48,7 +59,7 @@ class Sheet:
         named = zip(header, self._keys, strict=True)
         self.ignored = [name for name, key in named if name and not key]
 
-    def parts(self, size: int) -> Iterator[list[Row]]:
+    def parts(self, size: int) -> Iterator[list[Line]]:
         """The rows in parts, the same ones at every call; a part has `size` rows or not many more.
 
         Rows that share an identifier are in one part, at the end where they are far apart: so the
@@ -56,9 +67,9 @@ class Sheet:
         says nothing new. Only one who has over 10,000 rows is in several parts.
         """
         scattered = self._scattered(size)
-        late: list[tuple[int, Row]] = []
+        late: list[tuple[int, Line]] = []
         for _, part in groupby(self._rows(), lambda row: (row[0] - 1) // size):
-            here: list[Row] = []
+            here: list[Line] = []
             for row in part:
                 if row[0] in scattered:
                     late.append((scattered[row[0]], row))
@@ -67,7 +78,7 @@ class Sheet:
             if here:
                 yield here
         late.sort(key=lambda one: (one[0], one[1][0]))
-        held: list[Row] = []
+        held: list[Line] = []
         for _, group in groupby(late, lambda one: one[0]):
             person = [row for _, row in group]
             if len(held) + len(person) > size:
@@ -76,10 +87,37 @@ class Sheet:
             held += person
         yield from _slices(held)
 
-    def _rows(self) -> Iterator[Row]:
+    def row(self, cells: Sequence[str]) -> Row:
+        """What one row gives."""
+        if len(cells) != len(self._keys):
+            problem = f"it has {len(cells):,} cells, and the first row {len(self._keys):,}"
+            return {}, [Problem("", problem)]
+        given = _given(self._keys, cells)
+        name = _name(*(given.pop(key, "") for key in (_FULL, *_PARTS_OF_NAME)))
+        return row_of({**given, _FULL: name}, _NAMES)
+
+    def columns(self, part: Sequence[Line]) -> Columns:
+        """What the rows of a part give, by column: the same, sooner."""
+        nothing, no_cells = [""] * len(part), [""] * len(self._keys)
+        sound = [len(cells) == len(self._keys) for _, cells in part]
+        rows = (cells if one else no_cells for (_, cells), one in zip(part, sound, strict=True))
+        cells_of = dict(zip(self._keys, zip(*rows, strict=True), strict=True))
+        names = (cells_of.get(key, nothing) for key in (_FULL, *_PARTS_OF_NAME))
+        texts = {key: cells_of.get(key, nothing) for key in _IDENTIFIERS}
+        texts[_FULL] = list(map(_name, *names))
+        others = [key for key in cells_of if key in (_TAGS, METADATA) or key.startswith(PATH)]
+        documents: list[str | None] = [None] * len(part)
+        for n, cells in enumerate(zip(*(cells_of[key] for key in others), strict=True)):
+            try:
+                documents[n] = metadata_of(_given(others, cells), _NAMES)
+            except (ValueError, RecursionError):
+                sound[n] = False
+        return Columns(texts, documents, sound)
+
+    def _rows(self) -> Iterator[Line]:
         lines = self._lines()
         next(lines)
-        return (_row(number, self._keys, cells) for number, cells in enumerate(lines, 1))
+        return enumerate(lines, 1)
 
     def _scattered(self, size: int) -> dict[int, int]:
         """The rows that have to do with others of other parts; of each, the first of them all."""
@@ -123,9 +161,7 @@ class Sheet:
     def _known_by(self) -> Iterator[tuple[int, list[tuple[str, str]]]]:
         """The numbers of the rows, and what the consumer of each is known by."""
         places = [(key, at) for at, key in enumerate(self._keys) if key in _IDENTIFIERS]
-        lines = self._lines()
-        next(lines)
-        for number, cells in enumerate(lines, 1):
+        for number, cells in self._rows():
             if len(cells) == len(self._keys):
                 told = ((key, cells[at].strip()) for key, at in places)
                 yield number, [(key, fold(one)) for key, one in told if one]
@@ -140,7 +176,7 @@ class Sheet:
             raise Invalid(f"line {read.line_num:,} is no CSV: {fault}") from None
 
 
-def _slices(rows: list[Row]) -> Iterator[list[Row]]:
+def _slices(rows: list[Line]) -> Iterator[list[Line]]:
     return (rows[at : at + _MOST] for at in range(0, len(rows), _MOST))
 
 
@@ -218,17 +254,17 @@ def _check(keys: Sequence[str]) -> None:
             raise Invalid(f"two columns are called {key}; delete one")
 
 
-def _row(number: int, keys: Sequence[str], cells: Sequence[str]) -> Row:
-    if len(cells) != len(keys):
-        problem = f"it has {len(cells):,} cells, and the first row {len(keys):,}"
-        return number, {}, [Problem("", problem)]
+def _given(keys: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
+    """The cells that are not blank by what they are; tags are a list of metadata."""
     given: dict[str, Any] = {
         key: cell for key, cell in zip(keys, cells, strict=True) if key and cell.strip()
     }
-    if "firstName" in given or "lastName" in given:
-        names = [given.pop(key, "").strip() for key in ("firstName", "lastName")]
-        given.setdefault("fullName", " ".join(filter(None, names)))
-    if "tags" in given:
-        tags = [one.strip() for one in given["tags"].replace(";", ",").split(",")]
-        given.setdefault(f"{PATH}tags", [*dict.fromkeys(filter(None, tags))])
-    return number, *row_of(given, _NAMES)
+    if _TAGS in given:
+        tags = [one.strip() for one in given[_TAGS].replace(";", ",").split(",")]
+        given.setdefault(f"{PATH}{_TAGS}", [*dict.fromkeys(filter(None, tags))])
+    return given
+
+
+def _name(full: str, first: str, last: str) -> str:
+    """The name of a person; one that is whole counts before one of parts."""
+    return full if full.strip() else " ".join(filter(None, (first.strip(), last.strip())))

@@ -5,6 +5,7 @@ whatever dies. The members follow at the end, all at once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import and_
 from typing import Any
 
 from pyroaring import BitMap
@@ -14,9 +15,9 @@ from segment_engine.backends.sources.plain_cells import plain_texts
 from segment_engine.batch.bitmaps import bitmap_of
 from segment_engine.errors import Invalid, Problem
 from segment_engine.store import bulk, counting, exact_json, members
-from segment_engine.store.csv_rows import Row, Sheet
+from segment_engine.store.csv_rows import Line, Sheet
 from segment_engine.store.database import as_one, now
-from segment_engine.store.given_rows import METADATA, kept
+from segment_engine.store.given_rows import METADATA
 from segment_engine.store.imports import COMPLETED, FAILED, PROCESSING, VALIDATING, WITH_ERRORS
 from segment_engine.store.jobs import Job, Jobs
 from segment_engine.store.matching import Kept
@@ -26,7 +27,7 @@ from segment_engine.store.tables import import_files, import_issues, imports
 PART = 5_000
 """Rows of a part."""
 NO_ROW = "no row could be put in, so the members stay as they are"
-_PREFIX, _KEYS = "consumers.", ("externalId", "email", "phone", "fullName")
+_PREFIX = "consumers."
 
 Progress = Callable[[int, int], None]
 
@@ -83,15 +84,18 @@ class _Importing:
             if passed <= done:
                 continue
             with as_one():
-                found, issues = self._put_part(part)
+                found, issues = self._put_part(sheet, part)
                 held |= BitMap(found)
                 self._advanced(passed, issues, held)
             progress(passed, sheet.total)
         self._completed(held)
 
-    def _put_part(self, part: Sequence[Row]) -> tuple[list[int], dict[int, list[Problem]]]:
+    def _put_part(
+        self, sheet: Sheet, part: Sequence[Line]
+    ) -> tuple[list[int], dict[int, list[Problem]]]:
         """The ordinals of those whom the rows mean, and what is wrong by the number of the row."""
-        given = bulk.Part(_plain(part), lambda numbers: (part[n][1:] for n in numbers))
+        plain = _plain(sheet, part)
+        given = bulk.Part(plain, lambda numbers: (sheet.row(part[n][1]) for n in numbers))
         put = bulk.put(self._database, self._shop.organization, given)
         issues: dict[int, list[Problem]] = {}
         for problem in put.problems:
@@ -156,18 +160,11 @@ class _Importing:
 _NOBODY = BitMap().serialize()
 
 
-def _plain(part: Sequence[Row]) -> list[Kept | None]:
+def _plain(sheet: Sheet, part: Sequence[Line]) -> list[Kept | None]:
     """The rows that are plainly sound, None for others."""
-    values, are_plain = plain_texts([row for _, row, _ in part], _KEYS)
-    documents: list[str | None] = []
-    for n, (_, row, problems) in enumerate(part):
-        try:
-            documents.append(kept(row.get(METADATA)))
-        except (ValueError, RecursionError):
-            documents.append(None)
-            are_plain[n] = False
-        are_plain[n] &= not problems
-    return bulk.plain_rows({**values, METADATA: documents}, are_plain)
+    texts, documents, sound = sheet.columns(part)
+    values, are_plain = plain_texts(texts)
+    return bulk.plain_rows({**values, METADATA: documents}, list(map(and_, sound, are_plain)))
 
 
 def _as_told(found: Iterable[Problem]) -> list[dict[str, str]]:

@@ -21,6 +21,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from segment_engine.errors import NotFound, StoreError
+from segment_engine.garbage import look_seldom
 from segment_engine.store import delivering, importing, syncing
 from segment_engine.store.imports import KIND as IMPORT
 from segment_engine.store.jobs import Job, Lost
@@ -239,6 +240,7 @@ def work(given: Settings, parent: int | None = None) -> None:
 
 def main(environment: Mapping[str, str]) -> None:
     """The process of a worker."""
+    look_seldom()
     configure()
     log.setLevel(logging.INFO)
     parent = environment.get(PARENT, "")

@@ -252,9 +252,11 @@ def imported(shop: OrganizationStore, audience: str, content: bytes) -> Any:
 def put_sheet(shop: OrganizationStore, _: str, content: bytes) -> Any:
     members: set[int] = set()
     issues: dict[int, list[Problem]] = {}
-    for part in Sheet(content).parts(SIZE):
-        sound = [(number, row) for number, row, wrong in part if not wrong]
-        issues |= {number: list(wrong) for number, _, wrong in part if wrong}
+    sheet = Sheet(content)
+    for part in sheet.parts(SIZE):
+        read = [(number, *sheet.row(cells)) for number, cells in part]
+        sound = [(number, row) for number, row, wrong in read if not wrong]
+        issues |= {number: list(wrong) for number, _, wrong in read if wrong}
         put = shop.consumers.put([row for _, row in sound])
         for one in put.problems:
             _, place, *name = one.field.split(".", 2)

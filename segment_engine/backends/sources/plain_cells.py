@@ -59,12 +59,11 @@ def plain(
 
 
 def plain_texts(
-    rows: Sequence[Mapping[str, Any]], keys: Sequence[str]
+    columns: Mapping[str, Sequence[str]],
 ) -> tuple[dict[str, list[Any]], list[bool]]:
-    """As `plain`, of rows in which all is text but for instants, which are not among the keys."""
-    columns = {key: [row.get(key) for row in rows] for key in keys}
-    frame = pl.DataFrame(columns, dict.fromkeys(keys, pl.String))
-    values, sound = plain(frame, {key: key for key in keys}, _no_instant)
+    """As `plain`, of texts by the API's keys, among which are no instants."""
+    frame = pl.DataFrame(columns, dict.fromkeys(columns, pl.String))
+    values, sound = plain(frame, {key: key for key in columns}, _no_instant)
     return values.to_dict(as_series=False), sound.to_list()
 
 
