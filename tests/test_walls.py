@@ -27,8 +27,8 @@ MODULES = dict.fromkeys(
 
 ORDER = (
     *("values", "operators", "display", "diagnostics", "errors", "expression", "language"),
-    *("backends", "batch", "parts", "rule", "engine", "catalog", "discovery", "webhooks"),
-    "garbage",
+    *("garbage", "backends", "batch", "parts", "rule", "engine", "catalog", "discovery"),
+    "webhooks",
     *("testing", "pytest_plugin", "syncing", "store", "api", "cli"),
 )
 """A room imports from its own and from rooms before it. `parts` names modules as text."""

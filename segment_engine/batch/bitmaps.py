@@ -5,6 +5,7 @@ bytes are the same for the same members: a chunk of 65,536 is a sorted array up 
 plain bits above.
 """
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -103,7 +104,7 @@ class PatchedTile(Tile):
         if self._turned is not None:
             return self._turned
         turns = np.unpackbits(self._flips.view(np.uint8), bitorder="little").view(np.bool_)
-        return BitMap(self._places[turns[: len(self._places)]])
+        return _roaring_of(self._places[turns[: len(self._places)]])
 
     @property
     def blob(self) -> Any:
@@ -207,7 +208,9 @@ def bitmap_of(ordinals: NDArray[Any] | Sequence[int]) -> Bitmap:
         ordered = np.sort(given)
         numbers, starts = np.unique(ordered // TILE, return_index=True, sorted=True)
         parts = np.split(ordered % TILE, starts[1:])
-        return Bitmap({int(n): Tile.of(BitMap(p)) for n, p in zip(numbers, parts, strict=True)})
+        return Bitmap(
+            {int(n): Tile.of(_roaring_of(p)) for n, p in zip(numbers, parts, strict=True)}
+        )
     truths = np.zeros(most + 1 if len(given) else 0, np.bool_)
     truths[given] = True
     return _of_truths(truths)
@@ -226,6 +229,11 @@ def moved(ordinals: Ordinals, found: Bitmap) -> Bitmap:
 def _of_truths(truths: NDArray[np.bool_]) -> Bitmap:
     tiles = (truths[at : at + TILE] for at in range(0, len(truths), TILE))
     return Bitmap({n: Tile(int(one.sum()), packed(one)) for n, one in enumerate(tiles)})
+
+
+def _roaring_of(ordinals: Ordinals) -> BitMap:
+    """A Roaring bitmap of ordinals in order, by what pyroaring reads without an object each."""
+    return BitMap(array("I", ordinals.tobytes()))
 
 
 def positions(words: Words) -> Ordinals:

@@ -15,6 +15,7 @@ from segment_engine.batch.rule_by_rule import rule_by_rule
 from segment_engine.batch.snapshot_run import Keeping
 from segment_engine.errors import RunError, SegmentError
 from segment_engine.expression.references import condition_of
+from segment_engine.garbage import looking_seldom
 from segment_engine.parts import ENGINES, part
 
 if TYPE_CHECKING:
@@ -77,9 +78,10 @@ def materialize(
         known = ", ".join(list(opened.columns)[:20])
         raise RunError(f"there is no column {changed!r} to tell who changed; there are {known}")
     if engine_name == "snapshot":
-        made = one_pass(
-            asked, clock, opened, id_column, progress, keeping, count_predicates, memory
-        )
+        with looking_seldom():
+            made = one_pass(
+                asked, clock, opened, id_column, progress, keeping, count_predicates, memory
+            )
     else:
         made = rule_by_rule(engine, asked, part(engine_name), clock, opened, id_column, progress)
     return made.in_order([*rules, *lists, *(failed or {})])
