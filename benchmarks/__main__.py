@@ -23,8 +23,10 @@ TEN_MILLION = ("--consumers", "10000000", "--runs", "1", "--without-polars")
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    options.add_argument("--runs", default="1", help="of each that takes minutes, below 10M")
-    runs = ("--runs", options.parse_args().runs)
+    options.add_argument(
+        "--runs", type=int, default=1, help="of each that takes minutes, below 10M"
+    )
+    runs = ("--runs", str(options.parse_args().runs))
     for module, *arguments in (
         (checking,),
         (one_rule,),
