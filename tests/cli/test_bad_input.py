@@ -85,7 +85,11 @@ COMMANDS = [
     ("count totalOrders>0 -c @wrong.parquet", 1, ["'totalOrders' is text", "wants a number"]),
     ("count metadata.a>0 -c @wrong.parquet", 1, ["'metadata'", "wants JSON text"]),
     ("members fullName='A' -c @consumers.parquet", 1, ["no column 'fullName'", "columns are id"]),
-    ("members true -c @consumers.parquet --id-column key", 1, ["no id column 'key'", "are id"]),
+    (
+        "members true -c @consumers.parquet --id-column key",
+        1,
+        ["no id column 'key'", "are id", "--id-column"],
+    ),
     ("members true -c @consumers.parquet --limit -1", 2, ["'--limit'"]),
     ("sql totalOrders>0 --source @wrong.parquet", 1, ["'totalOrders' is text"]),
     ("sql true --as-of tomorrow", 2, ["'--as-of'", "'tomorrow'", "such as 2026-01-31T10:00:00Z"]),

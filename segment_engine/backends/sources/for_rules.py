@@ -29,7 +29,10 @@ def open_for(
     opened = open_source(source, engine.schema, columns | ({id_column} if id_column else set()))
     if id_column is not None and id_column not in opened.columns:
         known = ", ".join(list(opened.columns)[:20]) or "none"
-        raise RunError(f"there is no id column {id_column!r}; the columns are {known}")
+        raise RunError(
+            f"there is no id column {id_column!r}; the columns are {known}; "
+            "name the one that identifies a consumer (id_column, --id-column)"
+        )
     if id_column is not None and isinstance(kind := opened.columns[id_column], Other):
         raise RunError(f"the id column {id_column!r} is {kind}; make it text or whole numbers")
     return opened
